@@ -1,0 +1,250 @@
+"""The seam to Arrow Flight: one statement is one DoGet, errors leave as PEP 249.
+
+Nobody else in the driver knows pyarrow.flight.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from pyarrow import flight
+from thanosql_proto.any import pack, unpack
+from thanosql_proto.thanosql import CancelStatement, CancelStatementResult
+
+from thanosql import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from thanosql_proto.thanosql import Execute
+
+    from thanosql.conninfo import Conninfo
+
+# Without a SQLSTATE from the server: the kind of exception decides. Order matters,
+# for Flight's classes derive from Arrow's.
+_BY_KIND: tuple[tuple[type[Exception], type[errors.DatabaseError], str | None], ...] = (
+    (flight.FlightCancelledError, errors.OperationalError, errors.CANCELLED),
+    (flight.FlightTimedOutError, errors.OperationalError, errors.CANCELLED),
+    (flight.FlightUnauthenticatedError, errors.OperationalError, "28000"),
+    (flight.FlightUnauthorizedError, errors.ProgrammingError, "42501"),
+    (flight.FlightUnavailableError, errors.OperationalError, errors.NO_CONNECTION),
+    (flight.FlightInternalError, errors.InternalError, "XX000"),
+    (flight.FlightError, errors.OperationalError, None),
+    (pa.lib.ArrowNotImplementedError, errors.NotSupportedError, "0A000"),
+    (pa.lib.ArrowInvalid, errors.ProgrammingError, None),
+    (pa.lib.ArrowKeyError, errors.ProgrammingError, None),
+    (pa.lib.ArrowException, errors.OperationalError, None),
+)
+
+_FLIGHT_ERRORS = (flight.FlightError, pa.lib.ArrowException)
+
+# What the Arrow C++ client puts around the server's sentence.
+_PREFIX = re.compile(r"^Flight (returned|cancelled) [a-z ]+, with message: ")
+_SUFFIX = re.compile(
+    r"\. (Detail: |gRPC client debug context: |Client context: ).*", re.DOTALL
+)
+
+
+class _Call(flight.ClientMiddleware):  # type: ignore[misc]  # pyarrow is untyped
+    """Remembers the headers and trailers of one call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.received: dict[str, list[str | bytes]] = {}
+
+    def sending_headers(self) -> dict[str, str]:
+        return {}
+
+    def received_headers(self, headers: dict[str, list[str | bytes]]) -> None:
+        self.received.update(headers)
+
+    def call_completed(self, exception: Exception | None) -> None:
+        pass
+
+    def text(self, name: str) -> str | None:
+        """Return the last value of a header, None if it did not come."""
+        values = self.received.get(name)
+        if not values:
+            return None
+        value = values[-1]
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+class _Calls(flight.ClientMiddlewareFactory):  # type: ignore[misc]  # as above
+    """Hands the `_Call` of a call to the thread that makes it.
+
+    pyarrow shows trailers to client middleware only, and calls `start_call` on the
+    calling thread.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._of_thread = threading.local()
+
+    def start_call(self, info: Any) -> _Call:
+        call = _Call()
+        self._of_thread.call = call
+        return call
+
+    @property
+    def latest(self) -> _Call:
+        """The latest call of this thread."""
+        call = getattr(self._of_thread, "call", None)
+        return call if isinstance(call, _Call) else _Call()
+
+
+class ResultStream:
+    """The answer to one statement while it arrives."""
+
+    def __init__(self, transport: Transport, reader: Any, call: _Call) -> None:
+        self._transport = transport
+        self._reader = reader
+        self._call = call
+        self.schema: pa.Schema = reader.schema
+
+    def read(self) -> tuple[pa.RecordBatch, bytes | None] | None:
+        """Return the next batch (may have no rows) and its metadata; None at the end.
+
+        Raises:
+            DatabaseError: the statement failed or was cancelled.
+        """
+        with self._transport.map_flight_errors(self._call):
+            try:
+                chunk = self._reader.read_chunk()
+            except StopIteration:
+                return None
+        metadata = chunk.app_metadata
+        return chunk.data, None if metadata is None else metadata.to_pybytes()
+
+    def cancel(self) -> None:
+        """Stop the statement on the server; allowed from any thread, at any time."""
+        self._reader.cancel()
+
+
+class Transport:
+    """One authenticated client of one server.
+
+    Raises:
+        OperationalError: no server answers at the location, or it refuses the token.
+    """
+
+    def __init__(self, info: Conninfo) -> None:
+        self._info = info
+        self._calls = _Calls()
+        self._answered = False
+        with self.map_flight_errors():
+            self._client = flight.connect(
+                info.location,
+                tls_root_certs=info.tls_root_certs,
+                middleware=[self._calls],
+            )
+        try:
+            self._headers = self._authenticate()
+            self._greet()
+        except BaseException:
+            self.close()
+            raise
+
+    def execute(self, statement: Execute) -> ResultStream:
+        """Start a statement and return its stream once the schema is known."""
+        ticket = flight.Ticket(pack(statement))
+        with self.map_flight_errors():
+            reader = self._client.do_get(ticket, self._options(self._info.timeout))
+            return ResultStream(self, reader, self._calls.latest)
+
+    def cancel(self, statement_id: str) -> bool:
+        """Stop a statement by its id; return whether the server was running it."""
+        action = flight.Action(
+            "CancelStatement", pack(CancelStatement(statement_id=statement_id))
+        )
+        found = False
+        with self.map_flight_errors():
+            options = self._options(self._info.connect_timeout)
+            for answer in self._client.do_action(action, options):
+                result = unpack(answer.body.to_pybytes())
+                found |= isinstance(result, CancelStatementResult) and result.found
+        return found
+
+    def close(self) -> None:
+        """Close the connection; the streams of running statements must be cancelled."""
+        self._client.close()
+
+    def _options(self, timeout: float | None) -> Any:
+        return flight.FlightCallOptions(timeout=timeout, headers=self._headers)
+
+    def _authenticate(self) -> list[tuple[bytes, bytes]]:
+        info = self._info
+        if info.user is not None:
+            options = flight.FlightCallOptions(timeout=info.connect_timeout)
+            with self.map_flight_errors():
+                token = info.token or ""
+                return [
+                    self._client.authenticate_basic_token(info.user, token, options)
+                ]
+        if info.token is not None:
+            return [(b"authorization", f"Bearer {info.token}".encode())]
+        return []
+
+    def _greet(self) -> None:
+        """Make one cheap call (0.5 ms), so that a wrong address or token shows now."""
+        try:
+            with self.map_flight_errors():
+                options = self._options(self._info.connect_timeout)
+                for _ in self._client.list_actions(options):
+                    pass
+        except errors.NotSupportedError:
+            pass
+        self._answered = True
+
+    @contextmanager
+    def map_flight_errors(self, call: _Call | None = None) -> Iterator[None]:
+        """Turn every exception of pyarrow into one of PEP 249."""
+        try:
+            yield
+        except _FLIGHT_ERRORS as ex:
+            raise self._mapped(ex, call or self._calls.latest) from None
+
+    def _mapped(self, ex: Exception, call: _Call) -> errors.DatabaseError:
+        kind, sqlstate = next((e, s) for k, e, s in _BY_KIND if isinstance(ex, k))
+        # The Arrow C++ server repeats its own text, unadorned, in this trailer.
+        message = call.text("x-arrow-status-message-bin")
+        if message is None:
+            return kind(self._own_message(ex), sqlstate=sqlstate)
+        sqlstate = call.text("x-thanosql-sqlstate") or sqlstate
+        if call.text("x-thanosql-sqlstate"):
+            kind = errors.error_class(sqlstate or "")
+        position = _parse_position(call.text("x-thanosql-position"))
+        return kind(message, sqlstate=sqlstate, position=position)
+
+    def _own_message(self, ex: Exception) -> str:
+        """Return a sentence for an error that the server did not write."""
+        where = self._info.location
+        if isinstance(ex, flight.FlightCancelledError):
+            return "the statement was cancelled"
+        if isinstance(ex, flight.FlightTimedOutError):
+            return f"the server at {where} did not answer within the timeout"
+        reason = clean_message(str(ex))
+        if not isinstance(ex, flight.FlightUnavailableError):
+            return reason
+        # gRPC tells the whole chain; its last link is the cause: "Connection refused".
+        cause = reason.rpartition(": ")[2].rstrip("]")
+        if self._answered:
+            return f"the server at {where} went away ({cause})"
+        return (
+            f"no server answers at {where} ({cause}); is it running? "
+            "thanosql serve --workspace DIR starts one"
+        )
+
+
+def clean_message(text: str) -> str:
+    """Return an error text of the Arrow client without what it adds around it."""
+    return _SUFFIX.sub("", _PREFIX.sub("", text))
+
+
+def _parse_position(text: str | None) -> tuple[int, int] | None:
+    match = re.fullmatch(r"(\d+),(\d+)", text or "")
+    return (int(match[1]), int(match[2])) if match else None

@@ -1,0 +1,46 @@
+"""What a server is told when it starts: one frozen object, read once at the edge."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_PORT = 31337
+"""The documented default port of `thanosql serve`."""
+
+
+def _half_of_memory() -> int:
+    """Return half of the machine's memory in bytes (2 GiB where it cannot be read)."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (ValueError, OSError, AttributeError):
+        return 2 << 30
+
+
+@dataclass(frozen=True)
+class Config:
+    """Settings of one server.
+
+    Attributes:
+        workspace: the folder that holds the user's files and, under `.thanosql`, ours.
+        location: a gRPC location, `grpc://127.0.0.1:0` for a free port on loopback.
+        token: the secret that clients present; None lets anybody in (tests only).
+        allowed_paths: folders outside the workspace that statements may read.
+        mounts: path prefixes given a home elsewhere, as `{"/data": Path("/mnt/x")}`.
+        tls: certificate chain and private key in PEM form, or None for plain gRPC.
+        memory_limit: bytes that all statements together may use before they spill.
+        threads: CPU threads for queries and for encoders.
+        temp_dir: where sorts and joins spill.
+    """
+
+    workspace: Path
+    location: str = "grpc://127.0.0.1:0"
+    token: str | None = field(default=None, repr=False)
+    allowed_paths: tuple[Path, ...] = ()
+    mounts: tuple[tuple[str, Path], ...] = ()
+    tls: tuple[bytes, bytes] | None = field(default=None, repr=False)
+    memory_limit: int = field(default_factory=_half_of_memory)
+    threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    temp_dir: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))

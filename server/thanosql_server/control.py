@@ -1,0 +1,77 @@
+"""The leash of one running statement: cancel, progress, warnings, rows changed.
+
+Whoever runs the statement holds one `Control`; whoever does long work calls
+`check()` between steps and `report()` after them. Nothing here knows about clients.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+from thanosql_server.errors import Cancelled
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a statement is: `done` of `total` steps (0 if unknown) of `phase`."""
+
+    phase: str
+    done: int
+    total: int
+    message: str = ""
+
+
+class Control:
+    """Cancel flag, progress and warnings of one statement; safe from any thread."""
+
+    MAX_WARNINGS = 20
+
+    def __init__(self) -> None:
+        self._cancelled = threading.Event()
+        self._lock = threading.Lock()
+        self._warnings: list[str] = []
+        self._suppressed = 0
+        self._started = time.monotonic()
+        self.progress: Progress | None = None
+        self.rows_affected = -1
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether someone asked the statement to stop."""
+        return self._cancelled.is_set()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the statement began."""
+        return time.monotonic() - self._started
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong without stopping the statement, oldest first."""
+        with self._lock:
+            more = f"and {self._suppressed} more warnings"
+            return (*self._warnings, *([more] if self._suppressed else []))
+
+    def cancel(self) -> None:
+        """Ask the statement to stop at its next check."""
+        self._cancelled.set()
+
+    def check(self) -> None:
+        """Raise Cancelled if the statement was asked to stop."""
+        if self._cancelled.is_set():
+            raise Cancelled("the statement was cancelled")
+
+    def report(self, phase: str, done: int, total: int = 0, message: str = "") -> None:
+        """Note the progress, and stop here if the statement was cancelled."""
+        self.check()
+        self.progress = Progress(phase, done, total, message)
+
+    def warn(self, message: str) -> None:
+        """Note something that went wrong without stopping the statement."""
+        with self._lock:
+            if len(self._warnings) < self.MAX_WARNINGS:
+                self._warnings.append(message)
+            else:
+                self._suppressed += 1

@@ -1,0 +1,174 @@
+"""Every error a user may read, as one small tree.
+
+    ThanoSQLError
+     ├── SyntaxError_            42601  the text is not a statement
+     ├── InvalidStatement        42000  words in order, but no meaning (types, grouping)
+     ├── UndefinedTable          42P01
+     ├── UndefinedColumn         42703
+     ├── UndefinedObject         42704  a model, a data set, an option
+     ├── UndefinedFile           58P01
+     ├── DuplicateObject         42P07
+     ├── InvalidValue            22023  an option or parameter with a wrong value
+     ├── InvalidData             22000  a file or a row that cannot be used
+     ├── PermissionDenied        42501  a path outside the allowed folders
+     ├── Unauthenticated         28000
+     ├── NotSupported            0A000
+     ├── Cancelled               57014
+     ├── Conflict                40001  another writer was faster; try again
+     ├── ResourceExhausted       53000
+     └── InternalError           XX000  ours to mend; the text carries an id for the log
+
+A message says what is wrong, where, and what to do next, in one sentence. It never
+holds a path of the server: only what the user wrote. SQLSTATE codes are those of
+PostgreSQL (appendix A of its manual), which SQL tools know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in the text of a statement; line and column count from 1."""
+
+    line: int
+    column: int
+
+    @classmethod
+    def of(cls, text: str, offset: int) -> Position:
+        """Return the position of the character at `offset` (from 0) in `text`."""
+        line_start = text.rfind("\n", 0, offset) + 1
+        return cls(text.count("\n", 0, offset) + 1, offset - line_start + 1)
+
+    def __str__(self) -> str:
+        return f"line {self.line}, column {self.column}"
+
+
+class ThanoSQLError(Exception):
+    """Base of all errors that are shown to a user."""
+
+    sqlstate: ClassVar[str] = "XX000"
+
+    def __init__(self, message: str, *, position: Position | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.position = position
+
+    def at(self, position: Position | None) -> ThanoSQLError:
+        """Give the error a position unless it already has one."""
+        if self.position is None:
+            self.position = position
+        return self
+
+    def __str__(self) -> str:
+        where = f" ({self.position})" if self.position else ""
+        return f"{self.message}{where}"
+
+
+class SyntaxError_(ThanoSQLError):  # noqa: N801 - the builtin has the plain name
+    """The text is not a statement of the dialect."""
+
+    sqlstate = "42601"
+
+
+class InvalidStatement(ThanoSQLError):
+    """The text reads as a statement but cannot be planned (types, grouping, ...)."""
+
+    sqlstate = "42000"
+
+
+class UndefinedTable(ThanoSQLError):
+    """A table that is not there."""
+
+    sqlstate = "42P01"
+
+
+class UndefinedColumn(ThanoSQLError):
+    """A column that is not there."""
+
+    sqlstate = "42703"
+
+
+class UndefinedObject(ThanoSQLError):
+    """A model, data set, function or option that is not there."""
+
+    sqlstate = "42704"
+
+
+class UndefinedFile(ThanoSQLError):
+    """A file or folder that is not there."""
+
+    sqlstate = "58P01"
+
+
+class DuplicateObject(ThanoSQLError):
+    """A table or model whose name is taken."""
+
+    sqlstate = "42P07"
+
+
+class InvalidValue(ThanoSQLError):
+    """An option or a parameter whose value cannot be used."""
+
+    sqlstate = "22023"
+
+
+class InvalidData(ThanoSQLError):
+    """A file or a row that cannot be used."""
+
+    sqlstate = "22000"
+
+
+class PermissionDenied(ThanoSQLError):
+    """A path outside the allowed folders."""
+
+    sqlstate = "42501"
+
+
+class Unauthenticated(ThanoSQLError):
+    """No token, or a wrong one."""
+
+    sqlstate = "28000"
+
+
+class NotSupported(ThanoSQLError):
+    """A statement, a type or a request that the server does not serve."""
+
+    sqlstate = "0A000"
+
+
+class Cancelled(ThanoSQLError):
+    """The client cancelled the statement or went away."""
+
+    sqlstate = "57014"
+
+
+class Conflict(ThanoSQLError):
+    """Another writer was faster; the same statement may succeed when tried again."""
+
+    sqlstate = "40001"
+
+
+class ResourceExhausted(ThanoSQLError):
+    """A limit on memory, disk or size was reached."""
+
+    sqlstate = "53000"
+
+
+class InternalError(ThanoSQLError):
+    """A fault of ours; details are in the server's log under the given id."""
+
+    sqlstate = "XX000"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return `` did you mean 'x'?`` for the known name nearest to `name`, or ``""``."""
+    by_lower = {k.lower(): k for k in sorted(known)}
+    match = get_close_matches(name.lower(), by_lower, n=1, cutoff=0.6)
+    return f"; did you mean '{by_lower[match[0]]}'?" if match else ""

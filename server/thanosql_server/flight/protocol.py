@@ -1,0 +1,56 @@
+"""What the service needs from an engine; `engine/engine.py` has it, and so do tests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import pyarrow as pa
+
+    from thanosql_server.engine.plan import Plan
+
+
+class TableInfo(Protocol):
+    """One table as the metadata commands list it."""
+
+    @property
+    def catalog(self) -> str:
+        """Name of the catalog."""
+
+    @property
+    def schema(self) -> str:
+        """Name of the schema."""
+
+    @property
+    def name(self) -> str:
+        """Name of the table."""
+
+    @property
+    def kind(self) -> str:
+        """`TABLE`, `VIEW` or `SYSTEM TABLE`."""
+
+    @property
+    def columns(self) -> pa.Schema | None:
+        """The columns, None if they were not asked for or cannot be read."""
+
+
+class Engine(Protocol):
+    """Understands and runs statements; raises ThanoSQLError and nothing else."""
+
+    def plan(self, sql: str, parameters: Sequence[pa.Scalar] | None = None) -> Plan:
+        """Understand one statement without running it.
+
+        None for `parameters` means that they are not known yet: the plan then has the
+        schemas of the result and of the parameters, and cannot run if it needs any.
+        """
+
+    def catalogs(self) -> list[str]:
+        """Return the catalogs, the default one first."""
+
+    def schemas(self) -> list[tuple[str, str]]:
+        """Return the schemas as (catalog, schema), the default one first."""
+
+    def tables(self, *, columns: bool) -> Iterable[TableInfo]:
+        """Yield every table, with its columns if asked for."""

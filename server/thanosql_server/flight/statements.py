@@ -1,0 +1,141 @@
+"""Statements without preparation: the standard query and update, and our Execute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow.flight as fl
+from thanosql_proto.any import unpack
+from thanosql_proto.flight import (
+    CancelFlightInfoRequest,
+    CancelFlightInfoResult,
+    CancelStatus,
+)
+from thanosql_proto.flight_sql import (
+    ActionCancelQueryRequest,
+    ActionCancelQueryResult,
+    CommandStatementQuery,
+    CommandStatementUpdate,
+    DoPutUpdateResult,
+    TicketStatementQuery,
+)
+from thanosql_proto.thanosql import CancelStatement, CancelStatementResult, Execute
+
+from thanosql_server.errors import InvalidValue
+from thanosql_server.flight.handles import Statement, new_id
+from thanosql_server.flight.parameters import read_sets
+from thanosql_server.flight.service import Described, refuse_transaction
+from thanosql_server.flight.streams import Events, drain, plan_sets, stream
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from thanosql_server.engine.plan import Plan
+    from thanosql_server.flight.service import Service
+
+
+# ---- Both halves of a query ------------------------------------------------
+
+
+def describe_statement(service: Service, command: CommandStatementQuery) -> Described:
+    """Return the schema of a query and the ticket that runs it."""
+    refuse_transaction(command)
+    return describe(service, Statement(command.query))
+
+
+def describe(service: Service, statement: Statement) -> Described:
+    """Plan a statement; nothing runs before its ticket comes back."""
+    return Described(_plan(service, statement).schema, statement.ticket())
+
+
+def do_get_statement(
+    service: Service, context: Any, ticket: TicketStatementQuery
+) -> fl.FlightDataStream:
+    """Run the statement of a ticket.
+
+    Older ADBC drivers send updates this way too; such a statement acts here, once.
+    """
+    statement = Statement.of_ticket(ticket)
+    run = service.running.start(statement.id, context)
+    plan = _plan(service, statement)
+    if not plan.returns_rows:
+        service.spent.spend(statement.id)
+    return stream(plan, run, service.running)
+
+
+def _plan(service: Service, statement: Statement) -> Plan:
+    sets = read_sets(statement.parameters)
+    return plan_sets(service.engine, statement.query, sets)
+
+
+# ---- An update -------------------------------------------------------------
+
+
+def do_put_statement_update(
+    service: Service, context: Any, command: CommandStatementUpdate, reader: Any
+) -> DoPutUpdateResult:
+    """Run a statement and return how many rows it changed."""
+    refuse_transaction(command)
+    run = service.running.start(new_id(), context)
+    plan = service.engine.plan(command.query)
+    return DoPutUpdateResult(record_count=drain(plan, run, service.running))
+
+
+# ---- Our own driver: one call for everything -------------------------------
+
+
+def do_get_execute(
+    service: Service, context: Any, execute: Execute
+) -> fl.FlightDataStream:
+    """Plan, bind and run a statement; its stream ends with a Completed event."""
+    statement = Statement(
+        execute.query, execute.parameters, execute.statement_id or new_id()
+    )
+    run = service.running.start(statement.id, context)
+    plan = _plan(service, statement)
+    events = Events(plan.schema, progress=execute.progress)
+    return stream(plan, run, service.running, events=events)
+
+
+# ---- Cancel ----------------------------------------------------------------
+
+
+def cancel_statement(
+    service: Service, request: CancelStatement
+) -> CancelStatementResult:
+    """Stop the statement of an id, whoever runs it."""
+    return CancelStatementResult(found=service.running.cancel(request.statement_id))
+
+
+def cancel_flight_info(
+    service: Service, request: CancelFlightInfoRequest
+) -> CancelFlightInfoResult:
+    """Stop the statement of a FlightInfo."""
+    return CancelFlightInfoResult(status=_cancel_info(service, request.info))
+
+
+def cancel_query(
+    service: Service, request: ActionCancelQueryRequest
+) -> ActionCancelQueryResult:
+    """Stop the statement of a FlightInfo, in the older form; the numbers agree."""
+    return ActionCancelQueryResult(result=_cancel_info(service, request.info))
+
+
+def _cancel_info(service: Service, data: bytes) -> CancelStatus:
+    found = [service.running.cancel(id) for id in _statement_ids(data)]
+    if any(found):
+        return CancelStatus.CANCEL_STATUS_CANCELLING
+    return CancelStatus.CANCEL_STATUS_NOT_CANCELLABLE
+
+
+def _statement_ids(data: bytes) -> list[str]:
+    try:
+        info = fl.FlightInfo.deserialize(data)
+        tickets = [unpack(endpoint.ticket.ticket) for endpoint in info.endpoints]
+    except (ValueError, OSError):
+        raise InvalidValue("the FlightInfo was not made by this server") from None
+    return [
+        Statement.of_ticket(ticket).id
+        for ticket in tickets
+        if isinstance(ticket, TicketStatementQuery)
+    ]

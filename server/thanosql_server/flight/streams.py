@@ -1,0 +1,199 @@
+"""A plan's batches on their way to a client: followed, cut to size, with events."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.flight as fl
+from thanosql_proto.thanosql import Completed, Event, Progress
+
+from thanosql_server.errors import InvalidValue, ThanoSQLError
+from thanosql_server.flight.status import border
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import TypeAlias
+
+    from thanosql_server.control import Control
+    from thanosql_server.engine.plan import Plan
+    from thanosql_server.flight.handles import Run, Running
+    from thanosql_server.flight.parameters import Parameters
+    from thanosql_server.flight.protocol import Engine
+
+    Steps: TypeAlias = Iterator[pa.RecordBatch | None]
+    Message: TypeAlias = pa.RecordBatch | tuple[pa.RecordBatch, bytes]
+
+MAX_BATCH_BYTES = 4 << 20
+"""Larger batches are cut: ADBC refuses messages of more than 16 MiB."""
+
+PROGRESS_SECONDS = 0.25
+
+
+def plan_sets(engine: Engine, query: str, sets: Iterator[Parameters | None]) -> Plan:
+    """Return one plan that runs the statement once for every set of parameters.
+
+    Only the first set is planned now; each further one when its turn comes, so that
+    there may be any number of them. The counts of changed rows add up.
+    """
+    try:
+        parameters = next(sets)
+    except StopIteration:
+        return replace(engine.plan(query), execute=_run_nothing)
+    first = engine.plan(query, parameters)
+
+    def plans() -> Iterator[Plan]:
+        yield first
+        for more in sets:
+            yield _like(first, engine.plan(query, more))
+
+    return replace(first, execute=lambda control: _run_all(plans(), control))
+
+
+def _run_nothing(control: Control) -> Steps:
+    control.rows_affected = 0
+    return iter(())
+
+
+def _like(first: Plan, plan: Plan) -> Plan:
+    if plan.schema != first.schema:
+        raise InvalidValue("all rows of parameters must give the same columns")
+    return plan
+
+
+def _run_all(plans: Iterator[Plan], control: Control) -> Steps:
+    total, done = 0, 0
+    try:
+        for plan in plans:
+            control.rows_affected = -1
+            with _closing(plan.run(control)) as steps:
+                yield from steps
+            count = control.rows_affected
+            total = -1 if count < 0 or total < 0 else total + count
+            done += 1
+    except ThanoSQLError as error:
+        if done and not plan.returns_rows:
+            error.message += f"; rows of parameters carried out before it: {done}"
+        raise
+    control.rows_affected = total
+
+
+@contextmanager
+def _closing(steps: Steps) -> Iterator[Steps]:
+    """Close the iterator at the end if it can be closed, which stops its work."""
+    try:
+        yield steps
+    finally:
+        close = getattr(steps, "close", None)
+        if close:
+            close()
+
+
+def drain(plan: Plan, run: Run, running: Running) -> int:
+    """Run a plan to its end and return the number of rows changed, -1 if unknown."""
+    try:
+        with _closing(plan.run(run.control)) as steps:
+            for _ in steps:
+                run.check()
+    finally:
+        running.finish(run)
+    return run.control.rows_affected
+
+
+def stream(
+    plan: Plan, run: Run, running: Running, *, events: Events | None = None
+) -> fl.GeneratorStream:
+    """Return the stream of a plan's batches, with events for those who read them."""
+    return fl.GeneratorStream(plan.schema, _messages(plan, run, running, events))
+
+
+def _messages(
+    plan: Plan, run: Run, running: Running, events: Events | None
+) -> Iterator[Message]:
+    try:
+        with border(run.context), _closing(plan.run(run.control)) as steps:
+            for batch in steps:
+                run.check()
+                if batch is not None:
+                    yield from cut(_checked(batch, plan.schema))
+                if events:
+                    yield from events.due(run.control)
+            if events:
+                yield events.completed(run.control)
+    finally:
+        running.finish(run)
+
+
+def _checked(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    if batch.schema != schema:
+        raise TypeError(f"the plan announced {schema}, and yields {batch.schema}")
+    return batch
+
+
+def cut(
+    batch: pa.RecordBatch, limit: int = MAX_BATCH_BYTES
+) -> Iterator[pa.RecordBatch]:
+    """Yield the batch in halves of halves until each takes at most `limit` bytes.
+
+    A part stays whole if it is one row, or if cutting does not make it smaller: parts
+    of a dictionary or of string views still carry all of their values.
+    """
+    size = batch.nbytes
+    middle = batch.num_rows // 2
+    halves = batch.slice(0, middle), batch.slice(middle)
+    if size <= limit or not middle or sum(h.nbytes for h in halves) > 1.5 * size:
+        yield batch
+        return
+    for half in halves:
+        yield from cut(half, limit)
+
+
+class Events:
+    """Progress and completion as metadata of batches without rows.
+
+    Args:
+        schema: of the stream.
+        progress: whether the client wants to hear of progress.
+    """
+
+    def __init__(self, schema: pa.Schema, *, progress: bool) -> None:
+        columns = [pa.nulls(0, field.type) for field in schema]
+        self._empty = pa.RecordBatch.from_arrays(columns, schema=schema)
+        self._progress = progress
+        self._last = time.monotonic()
+
+    def due(self, control: Control) -> Iterator[Message]:
+        """Yield the progress if the last report is a while ago."""
+        now = time.monotonic()
+        if not self._progress or now - self._last < PROGRESS_SECONDS:
+            return
+        self._last = now
+        yield self._message(Event(progress=_progress(control)))
+
+    def completed(self, control: Control) -> Message:
+        """Return the last message of a statement that succeeded."""
+        completed = Completed(
+            rows_affected=control.rows_affected,
+            warnings=control.warnings,
+            seconds=control.seconds,
+        )
+        return self._message(Event(completed=completed))
+
+    def _message(self, event: Event) -> Message:
+        return self._empty, event.SerializeToString()
+
+
+def _progress(control: Control) -> Progress:
+    reported = control.progress
+    if reported is None:
+        return Progress(phase="running", seconds=control.seconds)
+    return Progress(
+        phase=reported.phase,
+        done=reported.done,
+        total=reported.total,
+        seconds=control.seconds,
+        message=reported.message,
+    )

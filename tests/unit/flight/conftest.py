@@ -1,0 +1,23 @@
+import pytest
+from thanosql_server.config import Config
+from thanosql_server.flight.server import FlightSqlServer
+
+from tests.unit.flight.client import Client
+from tests.unit.flight.tiny_engine import TinyEngine
+
+
+@pytest.fixture
+def engine():
+    return TinyEngine()
+
+
+@pytest.fixture
+def server(engine, tmp_path):
+    with FlightSqlServer(engine, Config(tmp_path)) as server:
+        yield server
+
+
+@pytest.fixture
+def client(server):
+    with Client(server.location) as client:
+        yield client

@@ -1,0 +1,80 @@
+import gc
+
+import pytest
+from thanosql_proto.any import unpack
+from thanosql_server.errors import Cancelled, InvalidValue, ResourceExhausted
+from thanosql_server.flight.handles import Running, SpentTickets, Statement
+
+
+class Context:
+    """What pyarrow hands to a handler, as far as a run looks at it."""
+
+    gone = False
+
+    def is_cancelled(self):
+        return self.gone
+
+
+def test_ticket_holds_the_whole_statement():
+    statement = Statement("SELECT ?", b"parameters", "mine")
+    assert Statement.of_ticket(unpack(statement.ticket())) == statement
+
+
+def test_statements_get_ids_of_their_own():
+    assert Statement("SELECT 1").id != Statement("SELECT 1").id
+
+
+def test_run_stops_when_its_client_has_gone():
+    context = Context()
+    run = Running().start("mine", context)
+    run.check()
+    context.gone = True
+    with pytest.raises(Cancelled):
+        run.check()
+
+
+def test_cancel_reaches_every_run_of_the_id_and_no_other():
+    running = Running()
+    runs = [running.start(id, Context()) for id in ("a", "a", "b")]
+    assert running.cancel("a")
+    assert [run.control.cancelled for run in runs] == [True, True, False]
+
+
+def test_finished_run_is_not_found():
+    running = Running()
+    run = running.start("mine", Context())
+    running.finish(run)
+    assert not running.cancel("mine")
+
+
+def test_forgotten_run_does_not_stay_on_the_list():
+    running = Running()
+    running.start("mine", Context())
+    gc.collect()
+    assert not running.cancel("mine")
+
+
+def test_closed_list_takes_no_more_and_cancels_what_runs():
+    running = Running()
+    run = running.start("mine", Context())
+    running.close(grace=0.05)
+    assert run.control.cancelled
+    with pytest.raises(ResourceExhausted, match="shutting down"):
+        running.start("more", Context())
+
+
+def test_spent_ticket_is_refused():
+    spent = SpentTickets()
+    spent.spend("a")
+    spent.spend("b")
+    with pytest.raises(InvalidValue, match="acts only once"):
+        spent.spend("a")
+
+
+def test_only_the_newest_spent_tickets_are_remembered():
+    spent = SpentTickets(limit=2)
+    for id in "abc":
+        spent.spend(id)
+    spent.spend("a")
+    with pytest.raises(InvalidValue):
+        spent.spend("c")

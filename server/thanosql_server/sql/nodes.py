@@ -1,0 +1,303 @@
+"""What a statement says, as frozen data with its places in the text.
+
+Every span holds offsets into the text that was given to `parse`; the text of a query
+outside ThanoSQL clauses is kept as written and is never taken apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from thanosql_server.sql.options import Options, Parameter, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from thanosql_server.errors import Position
+
+__all__ = [
+    "BuildModel",
+    "Clause",
+    "Convert",
+    "Copy",
+    "CreateTableAs",
+    "CreateTableUsing",
+    "DeleteModel",
+    "DropTable",
+    "GetThanosql",
+    "Insert",
+    "ListObjects",
+    "Options",
+    "Parameter",
+    "Placeholder",
+    "Print",
+    "Query",
+    "Search",
+    "SearchItem",
+    "SelectStatement",
+    "Span",
+    "Statement",
+    "TableName",
+    "Unsupported",
+    "Value",
+]
+
+Listing: TypeAlias = Literal["MODEL", "TABLE", "THANOSQL MODEL", "THANOSQL DATASET"]
+
+
+@dataclass(frozen=True)
+class Span:
+    """A piece of the text: from offset `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+    def of(self, text: str) -> str:
+        """Return the piece of `text`."""
+        return text[self.start : self.end]
+
+
+@dataclass(frozen=True)
+class TableName:
+    """A table's name as SQL reads it: unquoted parts in lower case."""
+
+    parts: tuple[str, ...]
+    position: Position
+
+    @property
+    def name(self) -> str:
+        """The last part, without schema and catalog."""
+        return self.parts[-1]
+
+    def __str__(self) -> str:
+        return ".".join(self.parts)
+
+
+@dataclass(frozen=True)
+class Placeholder:
+    """A parameter in the SQL text of a query; `index` counts from 1."""
+
+    index: int
+    span: Span
+
+
+@dataclass(frozen=True)
+class Query:
+    """A query: its text in the statement and the clauses directly inside it.
+
+    Attributes:
+        source: the whole text of the statement.
+        span: the query's own text, without the parentheses around a clause's body.
+        clauses: ThanoSQL clauses in text order; those inside a clause's body
+            belong to that body.
+        parameters: placeholders outside the clauses, in text order.
+    """
+
+    source: str
+    span: Span
+    clauses: tuple[Clause, ...] = ()
+    parameters: tuple[Placeholder, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The query as written."""
+        return self.span.of(self.source)
+
+    @property
+    def clause(self) -> Clause | None:
+        """The clause that the whole query consists of, if it is nothing else."""
+        if len(self.clauses) != 1:
+            return None
+        inner = self.clauses[0].span
+        before = self.source[self.span.start : inner.start]
+        after = self.source[inner.end : self.span.end]
+        if before.strip("( \t\r\n") or after.strip(") \t\r\n"):
+            return None
+        return self.clauses[0]
+
+    def walk(self) -> Iterator[Clause]:
+        """Yield all clauses, those in a body before the clause around it."""
+        for clause in self.clauses:
+            if not isinstance(clause, ListObjects):
+                yield from clause.body.walk()
+            yield clause
+
+
+@dataclass(frozen=True)
+class Convert:
+    """`CONVERT USING model [OPTIONS(...)] AS body`."""
+
+    model: str
+    options: Options
+    body: Query
+    span: Span
+    model_position: Position
+
+
+@dataclass(frozen=True)
+class SearchItem:
+    """One thing to search for: a text, or the path of a picture."""
+
+    kind: Literal["text", "image"]
+    value: str | Parameter
+    position: Position
+
+
+@dataclass(frozen=True)
+class Search:
+    """`SEARCH IMAGE text='...' USING model [OPTIONS(...)] AS body`.
+
+    `items` holds the query items of both forms, `text=|image=` before USING and
+    OPTIONS(search_by=, search_input=).
+    """
+
+    medium: Literal["IMAGE"]
+    items: tuple[SearchItem, ...]
+    model: str
+    options: Options
+    body: Query
+    span: Span
+    model_position: Position
+
+    @property
+    def by_options(self) -> bool:
+        """Whether the later form was used, which sorts and cuts to the best."""
+        return "search_by" in self.options
+
+
+@dataclass(frozen=True)
+class Print:
+    """`PRINT IMAGE [OPTIONS(...)] AS body`."""
+
+    medium: Literal["IMAGE"]
+    options: Options
+    body: Query
+    span: Span
+
+
+@dataclass(frozen=True)
+class ListObjects:
+    """`LIST MODEL`, `LIST TABLE`, `LIST THANOSQL MODEL|DATASET`."""
+
+    kind: Listing
+    span: Span
+
+
+Clause: TypeAlias = Convert | Search | Print | ListObjects
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statement:
+    """What all statements have.
+
+    Attributes:
+        text: the text as given to `parse`.
+        parameter_count: the values that must be given to execute the statement.
+    """
+
+    text: str = ""
+    parameter_count: int = 0
+
+    @property
+    def queries(self) -> tuple[Query, ...]:
+        """The query of the statement, if it has one."""
+        values = (getattr(self, field.name) for field in fields(self))
+        return tuple(value for value in values if isinstance(value, Query))
+
+
+@dataclass(frozen=True)
+class SelectStatement(Statement):
+    """Anything that returns rows: SELECT, SHOW, EXPLAIN, a clause on its own."""
+
+    query: Query
+
+
+@dataclass(frozen=True)
+class BuildModel(Statement):
+    """`BUILD MODEL name USING family [OPTIONS(...)] AS body`."""
+
+    name: str
+    family: str
+    options: Options
+    body: Query
+    name_position: Position
+    family_position: Position
+
+
+@dataclass(frozen=True)
+class Copy(Statement):
+    """`COPY table [OPTIONS(...)] FROM 'path'`; `source` is the path or a parameter."""
+
+    table: TableName
+    options: Options
+    source: str | Parameter
+    source_position: Position
+
+
+@dataclass(frozen=True)
+class CreateTableUsing(Statement):
+    """`CREATE TABLE table USING model [OPTIONS(...)] FROM 'folder'`."""
+
+    table: TableName
+    model: str
+    options: Options
+    source: str | Parameter
+    if_not_exists: bool
+    model_position: Position
+    source_position: Position
+
+
+@dataclass(frozen=True)
+class CreateTableAs(Statement):
+    """`CREATE [OR REPLACE] TABLE [IF NOT EXISTS] table AS query`."""
+
+    table: TableName
+    or_replace: bool
+    if_not_exists: bool
+    query: Query
+
+
+@dataclass(frozen=True)
+class Insert(Statement):
+    """`INSERT INTO table [(columns)] query`; `verb` is the span of INSERT INTO."""
+
+    table: TableName
+    columns: tuple[str, ...] | None
+    query: Query
+    verb: Span
+
+
+@dataclass(frozen=True)
+class DropTable(Statement):
+    """`DROP TABLE [IF EXISTS] table [, ...]`."""
+
+    tables: tuple[TableName, ...]
+    if_exists: bool
+
+
+@dataclass(frozen=True)
+class DeleteModel(Statement):
+    """`DELETE MODEL name`."""
+
+    name: str
+    name_position: Position
+
+
+@dataclass(frozen=True)
+class GetThanosql(Statement):
+    """`GET THANOSQL DATASET|MODEL name [OPTIONS(...)] [AS alias]`."""
+
+    what: Literal["DATASET", "MODEL"]
+    name: str
+    options: Options
+    alias: str | None
+    name_position: Position
+
+
+@dataclass(frozen=True)
+class Unsupported(Statement):
+    """A statement that is known but not served; `verb` names it: "UPDATE"."""
+
+    verb: str
+    span: Span

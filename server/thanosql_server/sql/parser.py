@@ -1,0 +1,251 @@
+"""Text -> one statement.
+
+One function per statement, found by the statement's first word in `_READERS`. Text of
+queries is left alone; see `clauses` for how ThanoSQL clauses are found in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+from thanosql_server.sql.clauses import UnsupportedClause, read_body, read_query
+from thanosql_server.sql.cursor import Cursor
+from thanosql_server.sql.nodes import (
+    BuildModel,
+    Copy,
+    CreateTableAs,
+    CreateTableUsing,
+    DeleteModel,
+    DropTable,
+    GetThanosql,
+    Insert,
+    SelectStatement,
+    Statement,
+    Unsupported,
+)
+from thanosql_server.sql.recognition import CLAUSE_VERBS, QUERY_WORDS, starts_query
+from thanosql_server.sql.tokens import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from thanosql_server.sql.nodes import TableName
+
+# Known statements of DataFusion and PostgreSQL that the server does not run.
+_FOREIGN = (
+    "ABORT", "ANALYZE", "BEGIN", "CALL", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMENT",
+    "COMMIT", "DEALLOCATE", "DECLARE", "DISCARD", "DO", "END", "EXECUTE", "FETCH",
+    "GRANT", "IMPORT", "INSTALL", "KILL", "LISTEN", "LOAD", "LOCK", "MERGE", "MSCK",
+    "NOTIFY", "OPTIMIZE", "PIVOT", "PRAGMA", "PREPARE", "REFRESH", "REINDEX",
+    "RELEASE", "REPLACE", "RESET", "REVOKE", "ROLLBACK", "SAVEPOINT", "SET", "START",
+    "TRUNCATE", "UNCACHE", "UNLISTEN", "UNLOAD", "UPDATE", "USE", "VACUUM",
+)  # fmt: skip
+_TWO_WORDS = ("ALTER", "FIT", "UPLOAD")
+
+
+def parse(text: str) -> Statement:
+    """Parse exactly one statement; a `;` behind it and comments are fine.
+
+    A statement that is known but not served comes back as `Unsupported`. Plain SQL is
+    not checked beyond quotes and parentheses: that is DataFusion's part.
+
+    Raises:
+        SyntaxError_: with the line and column; nothing else is raised for any text.
+    """
+    cursor = Cursor(text)
+    if cursor.at_end():
+        raise cursor.error("a statement")
+    try:
+        statement = _statement(cursor)
+        cursor.expect_end()
+    except UnsupportedClause as clause:
+        statement = Unsupported(clause.verb, clause.span)
+    return replace(statement, text=text, parameter_count=cursor.parameter_count)
+
+
+def _statement(cursor: Cursor) -> Statement:
+    if cursor.at_symbol("("):
+        return SelectStatement(read_query(cursor))
+    reader = _READERS.get(cursor.word())
+    if reader is None:
+        raise cursor.error("a statement", _READERS)
+    return reader(cursor)
+
+
+def _select(cursor: Cursor) -> Statement:
+    return SelectStatement(read_query(cursor))
+
+
+def _explain(cursor: Cursor) -> Statement:
+    start = cursor.index
+    cursor.advance()
+    while cursor.word() in ("ANALYZE", "VERBOSE"):
+        cursor.advance()
+    if cursor.take_words("FORMAT") and not cursor.at_end():
+        cursor.advance()
+    explained = cursor.word()
+    if explained in _READERS and _READERS[explained] not in (_select, _explain):
+        cursor.index = start
+        return _unsupported(cursor, f"EXPLAIN {explained}")
+    cursor.index = start
+    return SelectStatement(read_query(cursor))
+
+
+def _build(cursor: Cursor) -> Statement:
+    cursor.expect_words("BUILD")
+    cursor.expect_words("MODEL", expected="MODEL after BUILD")
+    name, name_position = cursor.name("the name of the new model")
+    cursor.expect_words("USING", expected="USING and a model family, such as SimCLR")
+    family, family_position = cursor.name("a model family, such as SimCLR")
+    options = cursor.options()
+    body = read_body(cursor, "OPTIONS(...)" if options else f"USING {family}")
+    return BuildModel(name, family, options, body, name_position, family_position)
+
+
+def _copy(cursor: Cursor) -> Statement:
+    start = cursor.here()
+    cursor.advance()
+    if cursor.at_symbol("("):
+        return _unsupported(cursor, "COPY TO", start)
+    table = cursor.table_name()
+    if cursor.word() == "TO":
+        return _unsupported(cursor, "COPY TO", start)
+    options = cursor.options()
+    after = "OPTIONS(...)" if options else f"COPY {table}"
+    cursor.expect_words("FROM", expected=f"FROM and a path in quotes after {after}")
+    source, position = cursor.path("a path in quotes after FROM")
+    return Copy(table, options, source, position)
+
+
+def _create(cursor: Cursor) -> Statement:
+    start = cursor.here()
+    cursor.advance()
+    or_replace = cursor.take_words("OR", "REPLACE")
+    if not cursor.take_words("TABLE"):
+        return _unsupported(cursor, f"CREATE {cursor.word()}".rstrip(), start)
+    if_not_exists = cursor.take_words("IF", "NOT", "EXISTS")
+    table = cursor.table_name()
+    if cursor.at_symbol("("):
+        return _unsupported(cursor, "CREATE TABLE with a list of columns", start)
+    if cursor.word() == "USING" and not or_replace:
+        return _create_using(cursor, table, if_not_exists, start)
+    query = read_body(cursor, f"CREATE TABLE {table}")
+    return CreateTableAs(table, or_replace, if_not_exists, query)
+
+
+def _create_using(
+    cursor: Cursor, table: TableName, if_not_exists: bool, start: int
+) -> Statement:
+    cursor.expect_words("USING")
+    model, model_position = cursor.name("the name of a model")
+    options = cursor.options()
+    if cursor.word() == "AS":
+        return _unsupported(cursor, "CREATE TABLE ... USING ... AS", start)
+    after = "OPTIONS(...)" if options else f"USING {model}"
+    cursor.expect_words("FROM", expected=f"FROM and a folder in quotes after {after}")
+    source, position = cursor.path("a folder in quotes after FROM")
+    return CreateTableUsing(
+        table, model, options, source, if_not_exists, model_position, position
+    )
+
+
+def _insert(cursor: Cursor) -> Statement:
+    start = cursor.here()
+    cursor.advance()
+    if cursor.word() in ("OVERWRITE", "OR"):
+        return _unsupported(cursor, f"INSERT {cursor.word()}", start)
+    cursor.expect_words("INTO", expected="INTO after INSERT")
+    verb = cursor.span_from(start)
+    table = cursor.table_name()
+    columns = _columns(cursor)
+    if not starts_query(cursor):
+        raise cursor.error(f"VALUES or a query after INSERT INTO {table}")
+    return Insert(table, columns, read_query(cursor), verb)
+
+
+def _columns(cursor: Cursor) -> tuple[str, ...] | None:
+    """Read `(a, b)`; None if there is no list, or a query in the parentheses."""
+    second = cursor.peek(1)
+    listed = second is not None and second.kind in (Kind.WORD, Kind.QUOTED)
+    ends = cursor.at_symbol(",", 2) or cursor.at_symbol(")", 2)
+    if not (cursor.at_symbol("(") and listed and ends):
+        return None
+    cursor.advance()
+    columns = [cursor.identifier("a column")]
+    while cursor.take_symbol(","):
+        columns.append(cursor.identifier("a column after ','"))
+    cursor.expect_symbol(")", "',' or ')' in the list of columns")
+    return tuple(columns)
+
+
+def _drop(cursor: Cursor) -> Statement:
+    start = cursor.here()
+    cursor.advance()
+    if not cursor.take_words("TABLE"):
+        if cursor.word() == "MODEL":
+            raise cursor.error("TABLE after DROP (models go with DELETE MODEL)")
+        return _unsupported(cursor, f"DROP {cursor.word()}".rstrip(), start)
+    if_exists = cursor.take_words("IF", "EXISTS")
+    tables = [cursor.table_name()]
+    while cursor.take_symbol(","):
+        tables.append(cursor.table_name())
+    # No other object depends on a table here, so both words change nothing.
+    _ = cursor.take_words("CASCADE") or cursor.take_words("RESTRICT")
+    return DropTable(tuple(tables), if_exists)
+
+
+def _delete(cursor: Cursor) -> Statement:
+    start = cursor.here()
+    cursor.advance()
+    if not cursor.take_words("MODEL"):
+        return _unsupported(cursor, "DELETE", start)
+    name, position = cursor.name("the name of a model")
+    return DeleteModel(name, position)
+
+
+def _get(cursor: Cursor) -> Statement:
+    cursor.advance()
+    expected = "THANOSQL DATASET or THANOSQL MODEL after GET"
+    cursor.expect_words("THANOSQL", expected=expected)
+    dataset = cursor.take_words("DATASET")
+    if not dataset:
+        cursor.expect_words("MODEL", expected=expected)
+    name, position = cursor.name("the name of a data set" if dataset else "a model")
+    options = cursor.options()
+    alias = cursor.name("a name after AS")[0] if cursor.take_words("AS") else None
+    what: Literal["DATASET", "MODEL"] = "DATASET" if dataset else "MODEL"
+    return GetThanosql(what, name, options, alias, position)
+
+
+def _foreign(cursor: Cursor) -> Statement:
+    return _unsupported(cursor, cursor.word())
+
+
+def _foreign_pair(cursor: Cursor) -> Statement:
+    return _unsupported(cursor, f"{cursor.word()} {cursor.word(1)}".rstrip())
+
+
+def _unsupported(cursor: Cursor, verb: str, start: int | None = None) -> Statement:
+    """Skip to the end of a statement that is not served."""
+    start = cursor.here() if start is None else start
+    while not cursor.at_end():
+        cursor.advance()
+    return Unsupported(verb, cursor.span_from(start))
+
+
+_READERS: dict[str, Callable[[Cursor], Statement]] = {
+    **dict.fromkeys(_FOREIGN, _foreign),
+    **dict.fromkeys(_TWO_WORDS, _foreign_pair),
+    **dict.fromkeys(CLAUSE_VERBS, _select),
+    **dict.fromkeys(QUERY_WORDS, _select),
+    **dict.fromkeys(("SHOW", "DESCRIBE", "DESC"), _select),
+    "EXPLAIN": _explain,
+    "BUILD": _build,
+    "COPY": _copy,
+    "CREATE": _create,
+    "INSERT": _insert,
+    "DROP": _drop,
+    "DELETE": _delete,
+    "GET": _get,
+}

@@ -1,0 +1,39 @@
+"""Facts with fixed rules, so that a rewritten statement depends on its text only."""
+
+from __future__ import annotations
+
+from thanosql_server.sql.names import embedding_column, similarity_column
+from thanosql_server.sql.rewriter import ConvertFacts, PrintFacts, SearchFacts
+
+
+class Known:
+    """Every model is a SimCLR; `bodies` keeps what was asked about."""
+
+    def __init__(self):
+        self.bodies = []
+
+    def search(self, clause, body):
+        self.bodies.append(body)
+        column = embedding_column(clause.model, "simclr")
+        numbers = range(1, len(clause.items) + 1)
+        return SearchFacts(
+            column,
+            tuple(f"similarity_{number}" for number in numbers),
+            tuple(similarity_column(column, number) for number in numbers),
+            clause.options.integer("top_k", 1000) if clause.by_options else None,
+        )
+
+    def convert(self, clause, body):
+        self.bodies.append(body)
+        if "stored" in clause.options:
+            return "SELECT * FROM stored"
+        name = embedding_column(clause.model, "simclr")
+        column = clause.options.text("image_col", "image_path")
+        return ConvertFacts("embed", column, name, replaces=f"{name}, " in body)
+
+    def print_image(self, clause, body):
+        self.bodies.append(body)
+        return PrintFacts("picture", "image_path", "picture")
+
+    def listing(self, clause):
+        return f"SELECT name FROM {clause.kind.lower().replace(' ', '_')}s"

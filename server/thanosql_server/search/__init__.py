@@ -1,0 +1,1 @@
+"""Vectors in, row numbers out. Knows nothing of SQL, models or files."""

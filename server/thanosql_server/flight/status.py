@@ -184,7 +184,8 @@ def _called_from_python() -> bool:
 def _for_clients(args: tuple[Any, ...]) -> str:
     """Return the text that stands after "Detail: Python exception: "."""
     error = next((arg for arg in args if isinstance(arg, BaseException)), None)
-    if isinstance(error, FlightStatus):
+    # Ours also pass here between threads of the server, inside Arrow streams.
+    if isinstance(error, (FlightStatus, ThanoSQLError)):
         return f"SQLSTATE {error.sqlstate}"
     logger.error("an error left the server past its border", exc_info=error)
     return "SQLSTATE XX000"

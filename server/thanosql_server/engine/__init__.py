@@ -1,0 +1,1 @@
+"""Statements in, Arrow batches out. The only layer that knows DataFusion."""

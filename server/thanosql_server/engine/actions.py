@@ -1,0 +1,318 @@
+"""Statements that change the workspace: planned without effect, carried out by run.
+
+Each either commits whole or leaves nothing; the commit is the last thing it does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from thanosql_server.engine import query as queries
+from thanosql_server.engine.clauses import pick_image_column
+from thanosql_server.engine.executor import in_thread, reader
+from thanosql_server.engine.plan import NO_ROWS, Plan
+from thanosql_server.engine.session import CATALOG, PLAN_DML, SCHEMA, adopt
+from thanosql_server.engine.storing import embedding_field
+from thanosql_server.errors import (
+    InvalidStatement,
+    InvalidValue,
+    ThanoSQLError,
+    UndefinedObject,
+)
+from thanosql_server.ml.families import family
+from thanosql_server.ml.pipeline import embed_paths
+from thanosql_server.sql.names import embedding_column
+from thanosql_server.storage.importers import list_images, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from thanosql_server.control import Control
+    from thanosql_server.engine.planning import Planning
+    from thanosql_server.errors import Position
+    from thanosql_server.sql.nodes import (
+        BuildModel,
+        Copy,
+        CreateTableAs,
+        CreateTableUsing,
+        DeleteModel,
+        DropTable,
+        Insert,
+        TableName,
+    )
+    from thanosql_server.sql.options import Options, Parameter
+
+COPY_OPTIONS = ("overwrite", "if_exists", "encoding", "file_type")
+CREATE_OPTIONS = ("path_type", "data_type", "file_type", "batch_size", "overwrite")
+
+
+def action(work: Callable[[Control], int], parameters: pa.Schema = NO_ROWS) -> Plan:
+    """Return the plan of a statement without rows; `work` returns rows changed."""
+
+    def execute(control: Control) -> Iterator[pa.RecordBatch | None]:
+        def run() -> None:
+            control.rows_affected = work(control)
+
+        return in_thread(run, control)
+
+    return Plan(NO_ROWS, execute, parameters)
+
+
+def copy(planning: Planning, node: Copy) -> Plan:
+    """COPY t FROM 'file or folder': make or extend a table from files."""
+    options = _bound(planning, node.options)
+    options.require_known(COPY_OPTIONS, "COPY")
+    name = stored_name(node.table)
+    mode = _copy_mode(options)
+    shown = _path(planning, node.source, node.source_position)
+    workspace = planning.environment.workspace
+
+    def work(control: Control) -> int:
+        source = _opened(planning, shown, options)
+        batches = _reported(source, control, "copying")
+        if mode == "append" and workspace.tables.exists(name):
+            return workspace.tables.append(name, batches)
+        return workspace.tables.create(name, batches, overwrite=mode == "replace")
+
+    return action(work, inferred_types_of(node.parameter_count))
+
+
+def build_model(planning: Planning, node: BuildModel) -> Plan:
+    """BUILD MODEL m USING SimCLR AS SELECT ...: train a model on pictures."""
+    kind = _at(node.family_position, lambda: family(node.family))
+    given = _bound(planning, node.options)
+    options = kind.parse(given)
+    frame = planning.frame(node.body)
+    schema = frame.schema()
+    column = pick_image_column(schema, given, "image_col")
+    options = replace(options, image_col=column)
+    name = _model_name(node)
+    workspace = planning.environment.workspace
+
+    def work(control: Control) -> int:
+        with workspace.models.create(name, overwrite=options.overwrite) as folder:
+            batches = (
+                batch
+                for batch in queries.rows(planning, frame, schema, control)
+                if batch is not None
+            )
+            kind.train(batches, workspace.paths.resolve, options, folder, control)
+        return -1
+
+    return action(work, planning.parameter_schema(frame))
+
+
+def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
+    """CREATE TABLE t USING m FROM 'folder': one embedded row per picture."""
+    options = _bound(planning, node.options)
+    options.require_known(CREATE_OPTIONS, "CREATE TABLE ... USING")
+    _require(options, "path_type", "folder")
+    _require(options, "data_type", "image")
+    environment = planning.environment
+    handle = environment.encoders.find(node.model, node.model_position)
+    name = stored_name(node.table)
+    overwrite = options.flag("overwrite", False)
+    batch_size = options.integer("batch_size", 32, minimum=1, maximum=8192)
+    shown = _path(planning, node.source, node.source_position)
+    tables, paths = environment.workspace.tables, environment.workspace.paths
+
+    def work(control: Control) -> int:
+        if node.if_not_exists and tables.exists(name):
+            return 0
+        folder = paths.existing_folder(shown)
+        files = list_images(folder, shown, _extensions(options), paths)
+        column = embedding_column(handle.name, handle.family.base)
+        field = embedding_field(column, handle.dim, handle.name)
+        encoder = environment.encoders.encoder(handle)
+
+        def embedded() -> Iterator[pa.RecordBatch]:
+            for batch in files:
+                parts = embed_paths(
+                    batch.column("image_path").to_pylist(),
+                    paths.resolve,
+                    encoder,
+                    control,
+                    batch_size=batch_size,
+                    decode_threads=planning.clauses.decode_threads,
+                )
+                yield batch.append_column(field, pa.concat_arrays(list(parts)))
+
+        schema = files.schema.append(field)
+        batches = pa.RecordBatchReader.from_batches(schema, embedded())
+        return tables.create(name, batches, overwrite=overwrite)
+
+    return action(work, inferred_types_of(node.parameter_count))
+
+
+def create_table_as(planning: Planning, node: CreateTableAs) -> Plan:
+    """CREATE TABLE t AS SELECT ...: store the rows of a query."""
+    frame = planning.frame(node.query)
+    schema = frame.schema()
+    name = stored_name(node.table)
+    tables = planning.environment.workspace.tables
+
+    def work(control: Control) -> int:
+        if node.if_not_exists and tables.exists(name):
+            return 0
+        batches = queries.rows(planning, frame, schema, control)
+        return tables.create(name, reader(batches, schema), overwrite=node.or_replace)
+
+    return action(work, planning.parameter_schema(frame))
+
+
+def insert(planning: Planning, node: Insert) -> Plan:
+    """INSERT INTO t ...: append rows; DataFusion only plans them."""
+    name = stored_name(node.table)
+    tables = planning.environment.workspace.tables
+    target = tables.open(name).schema
+    prefix = node.text[node.verb.start : node.query.span.start]
+    planned = planning.frame(node.query, PLAN_DML, prefix)
+    # Below the INSERT lies a query with the table's own columns, in order.
+    frame = adopt(planning.context, planned.logical_plan().inputs()[0])
+
+    def work(control: Control) -> int:
+        batches = queries.rows(planning, frame, target, control)
+        return tables.append(name, reader(batches, target))
+
+    return action(work, planning.parameter_schema(planned))
+
+
+def drop_table(planning: Planning, node: DropTable) -> Plan:
+    """DROP TABLE [IF EXISTS] t, ...: all of them must be there, or none is dropped."""
+    names = [stored_name(table) for table in node.tables]
+    tables = planning.environment.workspace.tables
+
+    def work(control: Control) -> int:
+        control.check()
+        if not node.if_exists:
+            for table, name in zip(node.tables, names, strict=True):
+                _at(table.position, partial(tables.open, name))
+        for name in names:
+            if tables.exists(name):
+                tables.drop(name)
+        return -1
+
+    return action(work)
+
+
+def delete_model(planning: Planning, node: DeleteModel) -> Plan:
+    """DELETE MODEL m: remove a model and all of its files."""
+    environment = planning.environment
+
+    def work(control: Control) -> int:
+        handle = environment.encoders.find(node.name, node.name_position)
+        control.check()
+        environment.workspace.models.delete(handle.name)
+        return -1
+
+    return action(work)
+
+
+def stored_name(table: TableName) -> str:
+    """Return the name of a table in the one schema that can be written.
+
+    Raises:
+        UndefinedObject: the name is qualified with another schema or catalog.
+    """
+    *qualifiers, name = table.parts
+    if qualifiers in ([], [SCHEMA], [CATALOG, SCHEMA]):
+        return name
+    raise UndefinedObject(
+        f"tables cannot be written in schema '{'.'.join(qualifiers)}'; "
+        f"they live in '{SCHEMA}'",
+        position=table.position,
+    )
+
+
+def inferred_types_of(count: int) -> pa.Schema:
+    """Return the types of parameters that stand for texts in a clause."""
+    return pa.schema([pa.field(str(n), pa.string()) for n in range(1, count + 1)])
+
+
+def _model_name(node: BuildModel) -> str:
+    """Return the new model's name; refuse at once what would be refused at the end."""
+    name = node.name.lower()
+    if not name.strip():
+        raise InvalidValue("a model needs a name", position=node.name_position)
+    return name
+
+
+def _bound(planning: Planning, options: Options) -> Options:
+    if planning.arguments is None:
+        return options
+    return options.bind([value.as_py() for value in planning.arguments])
+
+
+def _path(planning: Planning, value: str | Parameter, position: Position) -> str:
+    """Return a statement's path; "?" while the parameters are not known."""
+    if isinstance(value, str):
+        return value
+    if planning.arguments is None:
+        return str(value)
+    path: Any = planning.arguments[value.index - 1].as_py()
+    if not isinstance(path, str):
+        raise InvalidValue(
+            f"FROM takes the path of a file or folder, not {path!r}",
+            position=position,
+        )
+    return path
+
+
+def _copy_mode(options: Options) -> str:
+    """Return fail, replace or append; `overwrite=True` is the older word."""
+    mode = options.text("if_exists", "fail")
+    if mode not in ("fail", "replace", "append"):
+        raise options.invalid("if_exists", "'fail', 'replace' or 'append'")
+    return "replace" if options.flag("overwrite", False) else mode
+
+
+def _extensions(options: Options) -> tuple[str, ...] | None:
+    return options.texts("file_type") or None
+
+
+def _require(options: Options, name: str, only: str) -> None:
+    if options.text(name, only) != only:
+        raise options.invalid(name, f"'{only}'")
+
+
+def _opened(planning: Planning, shown: str, options: Options) -> pa.RecordBatchReader:
+    """Return the rows of the user's file, or one row per picture of a folder."""
+    paths = planning.environment.workspace.paths
+    path: Path = paths.resolve(shown)
+    if path.is_dir():
+        return list_images(path, shown, _extensions(options), paths)
+    if "file_type" in options:
+        raise InvalidStatement(
+            f"option 'file_type' chooses pictures of a folder, and '{shown}' is a file",
+            position=options.position("file_type"),
+        )
+    path = paths.existing_file(shown)
+    return read_file(path, shown, encoding=options.text("encoding", "utf-8"))
+
+
+def _reported(
+    source: pa.RecordBatchReader, control: Control, phase: str
+) -> pa.RecordBatchReader:
+    """Return the same rows; each batch checks for a cancel and reports progress."""
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        done = 0
+        for batch in source:
+            yield batch
+            done += batch.num_rows
+            control.report(phase, done)
+
+    return pa.RecordBatchReader.from_batches(source.schema, batches())
+
+
+def _at(position: Position, work: Callable[[], Any]) -> Any:
+    """Do `work`, giving its errors the position."""
+    try:
+        return work()
+    except ThanoSQLError as error:
+        raise error.at(position) from None

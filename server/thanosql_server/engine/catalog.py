@@ -1,0 +1,154 @@
+"""The workspace as DataFusion's catalog: new tables appear at once.
+
+Each statement gets a catalog of its own, which remembers the table objects it handed
+out, so that the planner can leave hints on them and nobody else sees these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+from datafusion.catalog import CatalogProvider, SchemaProvider
+
+from thanosql_server.engine.provider import LanceTable
+from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.errors import ThanoSQLError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from datafusion.catalog import Table as DataFusionTable
+
+    from thanosql_server.storage.workspace import Workspace
+
+SYSTEM_SCHEMA = "thanosql"
+
+MODEL_SCHEMA = pa.schema(
+    [
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("class_name", pa.string()),
+        pa.field("dim", pa.int64()),
+        pa.field("last_updated_utc", pa.timestamp("us", "UTC")),
+        pa.field("pictures", pa.int64()),
+        pa.field("epochs", pa.int64()),
+        pa.field("seconds", pa.float64()),
+        pa.field("final_loss", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    """One table as metadata commands list it; `columns` only when asked for."""
+
+    catalog: str
+    schema: str
+    name: str
+    kind: str
+    columns: pa.Schema | None = None
+
+
+class Tables(SchemaProvider):
+    """The stored tables of the workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._tables = workspace.tables
+        self.handed_out: list[LanceTable] = []
+
+    # DataFusion reads this as an attribute that is a list, whatever the stub says.
+    @property
+    def table_names(self) -> list[str]:  # type: ignore[override]
+        """Names of the stored tables."""
+        return self._tables.names()
+
+    def table_exist(self, name: str) -> bool:
+        """Return whether the table is stored."""
+        return self._tables.exists(name)
+
+    def table(self, name: str) -> DataFusionTable | None:
+        """Return the table's newest version, or None."""
+        try:
+            table = LanceTable(self._tables.open(name))
+        except ThanoSQLError:
+            # A broken table must not break the listing of all others.
+            return None
+        self.handed_out.append(table)
+        return table
+
+
+class SystemTables(SchemaProvider):
+    """Read-only tables about the server itself."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._rows: dict[str, Callable[[], pa.Table]] = {
+            "models": lambda: models_table(workspace)
+        }
+
+    @property
+    def table_names(self) -> list[str]:  # type: ignore[override]
+        """Names of the system tables."""
+        return sorted(self._rows)
+
+    def table_exist(self, name: str) -> bool:
+        """Return whether there is such a system table."""
+        return name in self._rows
+
+    def table(self, name: str) -> DataFusionTable | None:
+        """Return the rows as of now, or None."""
+        rows = self._rows.get(name)
+        return pads.dataset(rows()) if rows else None
+
+
+class Catalog(CatalogProvider):
+    """The one catalog of a workspace, as one statement sees it."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.tables = Tables(workspace)
+        self._schemas = {SCHEMA: self.tables, SYSTEM_SCHEMA: SystemTables(workspace)}
+
+    def schema_names(self) -> set[str]:
+        """Names of the schemas (information_schema is DataFusion's own)."""
+        return set(self._schemas)
+
+    # The stub wants DataFusion's own Schema; it takes any provider.
+    def schema(self, name: str) -> SchemaProvider | None:  # type: ignore[override]
+        """Return the schema, or None."""
+        return self._schemas.get(name)
+
+
+def models_table(workspace: Workspace) -> pa.Table:
+    """Return one row per trained or fetched model."""
+    rows = [
+        {
+            "name": model.name,
+            "class_name": model.config.get("family"),
+            "dim": model.config.get("dim"),
+            "last_updated_utc": model.created,
+            "pictures": model.metrics.get("pictures"),
+            "epochs": len(model.metrics.get("epochs") or ()) or None,
+            "seconds": model.metrics.get("seconds"),
+            "final_loss": (model.metrics.get("epochs") or [{}])[-1].get("loss"),
+        }
+        for model in workspace.models.list()
+    ]
+    return pa.Table.from_pylist(rows, schema=MODEL_SCHEMA)
+
+
+def table_infos(workspace: Workspace, *, columns: bool) -> Iterator[TableInfo]:
+    """Yield every table of every schema, in order, with its columns if asked for."""
+    for name in workspace.tables.names():
+        try:
+            schema = workspace.tables.open(name).schema if columns else None
+        except ThanoSQLError:
+            continue  # dropped meanwhile, or broken: never a reason to list nothing
+        yield TableInfo(CATALOG, SCHEMA, name, "TABLE", schema)
+    yield TableInfo(
+        CATALOG,
+        SYSTEM_SCHEMA,
+        "models",
+        "SYSTEM TABLE",
+        MODEL_SCHEMA if columns else None,
+    )

@@ -1,0 +1,345 @@
+"""What the clauses of one statement mean: columns, functions and names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from thanosql_server.engine.functions import (
+    embed_function,
+    embed_with,
+    picture_function,
+    read_picture,
+    similarity_function,
+    vector_type,
+)
+from thanosql_server.errors import (
+    InvalidStatement,
+    InvalidValue,
+    NotSupported,
+    Position,
+    ThanoSQLError,
+    UndefinedColumn,
+    nearest,
+)
+from thanosql_server.ml.pipeline import Unreadable
+from thanosql_server.search.vectors import dim_of, is_vector_type
+from thanosql_server.sql.names import embedding_column, quote, similarity_column
+from thanosql_server.sql.options import bind
+from thanosql_server.sql.rewriter import ConvertFacts, PrintFacts, SearchFacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from thanosql_server.engine.encoders import ModelHandle
+    from thanosql_server.engine.planning import Planning
+    from thanosql_server.sql.nodes import (
+        Convert,
+        ListObjects,
+        Print,
+        Search,
+        SearchItem,
+    )
+    from thanosql_server.sql.options import Options
+
+    Vector = NDArray[np.float32]
+
+IMAGE_COLUMNS = ("image_path", "image", "img_path", "filepath", "path")
+"""Columns of paths that are looked for when a statement names none, in this order."""
+
+TOP_K = 1000
+"""Rows that SEARCH ... OPTIONS(search_by=...) keeps unless told otherwise."""
+
+CONVERT_OPTIONS = (
+    "table_name",
+    "image_col",
+    "batch_size",
+    "on_error",
+    "result_col",
+    "column_name",
+)
+SEARCH_OPTIONS = ("emb_col", "result_col", "column_name")
+SEARCH_BY_OPTIONS = (*SEARCH_OPTIONS, "search_by", "search_input", "top_k")
+PRINT_OPTIONS = ("image_col", "image_column")
+DECODE_THREADS_MINIMUM = 2
+
+_LISTINGS = {
+    "MODEL": "SELECT name, class_name, last_updated_utc FROM thanosql.models "
+    "ORDER BY name",
+    "TABLE": "SELECT table_name FROM information_schema.tables "
+    "WHERE table_schema = 'public' ORDER BY table_name",
+}
+
+
+class Clauses:
+    """The facts that the rewriter asks for, about one statement.
+
+    Attributes:
+        queries: query vectors by the name of their similarity function.
+        warm_up: loads what the statement's functions need, before rows flow.
+        unreadable: pictures that could not be read, one count per CONVERT.
+        picture: the column that PRINT adds, if the statement is one.
+    """
+
+    def __init__(self, planning: Planning) -> None:
+        self._planning = planning
+        self._environment = planning.environment
+        self.queries: dict[str, Callable[[], Vector]] = {}
+        self.warm_up: list[Callable[[], object]] = []
+        self.unreadable: list[Unreadable] = []
+        self.picture: str | None = None
+        self._functions = 0
+
+    def search(self, clause: Search, body: str) -> SearchFacts:
+        """Return the similarity columns of a SEARCH over `body`."""
+        options = self._options(clause.options)
+        known = SEARCH_BY_OPTIONS if clause.by_options else SEARCH_OPTIONS
+        options.require_known(known, "SEARCH")
+        handle = self._model(clause.model, clause.model_position)
+        embedding = embedding_column(handle.name, handle.family.base)
+        schema = self._planning.schema_of(body)
+        column = self._embedding_column(clause, handle, schema, options, embedding)
+        functions = tuple(
+            self._similarity(handle, item, schema.field(column).type)
+            for item in clause.items
+        )
+        wanted = options.text("result_col") or options.text("column_name")
+        names = tuple(
+            similarity_column(embedding, n + 1)
+            if wanted is None
+            else wanted
+            if n == 0
+            else f"{wanted}{n + 1}"
+            for n in range(len(functions))
+        )
+        top_k = _top_k(options) if clause.by_options else None
+        return SearchFacts(column, functions, names, top_k)
+
+    def convert(self, clause: Convert, body: str) -> ConvertFacts | str:
+        """Return the embedding column of a CONVERT over `body`."""
+        stored = self._planning.stored.get(clause.span.start)
+        if stored is not None:
+            return stored
+        options = self.convert_options(clause)
+        handle = self._model(clause.model, clause.model_position)
+        schema = self._planning.schema_of(body)
+        image_column = pick_image_column(schema, options, "image_col")
+        name = self.embedding_name(clause)
+        counted = Unreadable()
+        embed = embed_with(
+            lambda: self._environment.encoders.encoder(handle),
+            self._environment.workspace.paths.resolve,
+            lambda: self._planning.control,
+            counted,
+            batch_size=options.integer("batch_size", 32, minimum=1, maximum=8192),
+            decode_threads=self.decode_threads,
+            fail_on_error=fails_on_error(options),
+        )
+        function = self._name("thano_embed")
+        self._planning.context.register_udf(
+            embed_function(function, handle.dim, embed, self._planning.guard)
+        )
+        self.warm_up.append(lambda: self._environment.encoders.encoder(handle))
+        self.unreadable.append(counted)
+        return ConvertFacts(function, image_column, name, name in schema.names)
+
+    def print_image(self, clause: Print, body: str) -> PrintFacts:
+        """Return the picture column of a PRINT IMAGE over `body`."""
+        options = self._options(clause.options)
+        options.require_known(PRINT_OPTIONS, "PRINT IMAGE")
+        schema = self._planning.schema_of(body)
+        option = "image_column" if "image_column" in options else "image_col"
+        column = pick_image_column(schema, options, option)
+        self.picture = unused_name("picture", schema.names)
+        function = self._name("thano_picture")
+        read = read_picture(
+            self._environment.workspace.paths.existing_file,
+            lambda: self._planning.control,
+        )
+        self._planning.context.register_udf(
+            picture_function(function, read, self._planning.guard)
+        )
+        return PrintFacts(function, column, self.picture)
+
+    def listing(self, clause: ListObjects) -> str:
+        """Return the query behind LIST MODEL or LIST TABLE."""
+        if clause.kind not in _LISTINGS:
+            raise NotSupported(
+                f"LIST {clause.kind} is not supported yet",
+                position=Position.of(self._planning.statement.text, clause.span.start),
+            )
+        return _LISTINGS[clause.kind]
+
+    def embedding_name(self, clause: Convert) -> str:
+        """Return the name of the column that a CONVERT adds."""
+        options = self._options(clause.options)
+        wanted = options.text("result_col") or options.text("column_name")
+        if wanted is not None:
+            return wanted
+        handle = self._model(clause.model, clause.model_position)
+        return embedding_column(handle.name, handle.family.base)
+
+    def convert_options(self, clause: Convert) -> Options:
+        """Return the options of a CONVERT, checked."""
+        options = self._options(clause.options)
+        options.require_known(CONVERT_OPTIONS, "CONVERT")
+        fails_on_error(options)
+        return options
+
+    @property
+    def decode_threads(self) -> int:
+        """Threads that read and decode pictures ahead of an encoder."""
+        return max(DECODE_THREADS_MINIMUM, self._environment.threads)
+
+    def _options(self, options: Options) -> Options:
+        arguments = self._planning.arguments
+        if arguments is None:
+            return options
+        return options.bind([value.as_py() for value in arguments])
+
+    def _model(self, name: str, position: Position) -> ModelHandle:
+        return self._environment.encoders.find(name, position)
+
+    def _name(self, prefix: str) -> str:
+        self._functions += 1
+        return f"{prefix}_{self._functions}"
+
+    def _embedding_column(
+        self,
+        clause: Search,
+        handle: ModelHandle,
+        schema: pa.Schema,
+        options: Options,
+        default: str,
+    ) -> str:
+        name = options.text("emb_col", default)
+        column = find_column(schema, name)
+        position = clause.model_position
+        if column is None:
+            raise UndefinedColumn(
+                f"the searched rows have no embedding column '{name}'; "
+                f"CONVERT USING {clause.model} makes it",
+                position=position,
+            )
+        dtype = schema.field(column).type
+        if not is_vector_type(dtype):
+            raise InvalidStatement(
+                f"column '{column}' holds {dtype}, not embeddings", position=position
+            )
+        dim = dim_of(dtype)
+        if dim is not None and dim != handle.dim:
+            raise InvalidStatement(
+                f"the embeddings in '{column}' have {dim} numbers, those of model "
+                f"'{handle.name}' have {handle.dim}; CONVERT the rows again",
+                position=position,
+            )
+        return column
+
+    def _similarity(
+        self, handle: ModelHandle, item: SearchItem, dtype: pa.DataType
+    ) -> str:
+        """Register the similarity function of one query item and return its name."""
+        position = item.position
+        if item.kind not in handle.family.media:
+            raise NotSupported(
+                f"model '{handle.name}' is a {handle.family.name} and cannot search by "
+                f"{item.kind}; give {' or '.join(sorted(handle.family.media))}='...'",
+                position=position,
+            )
+        query = self._query(handle, item, position)
+        function = self._name("thano_similarity")
+        self._planning.context.register_udf(
+            similarity_function(function, dtype, query, self._planning.guard)
+        )
+        self.queries[function] = query
+        self.warm_up.append(query)
+        return function
+
+    def _query(
+        self, handle: ModelHandle, item: SearchItem, position: Position
+    ) -> Callable[[], Vector]:
+        arguments = self._planning.arguments
+        if arguments is None and not isinstance(item.value, str):
+            return _unbound
+        path = bind(item.value, [value.as_py() for value in arguments or ()])
+        if not isinstance(path, str):
+            raise InvalidValue(
+                f"SEARCH takes the path of a picture, not {path!r}", position=position
+            )
+        try:
+            self._environment.workspace.paths.existing_file(path)
+        except ThanoSQLError as error:
+            raise error.at(position) from None
+        return lambda: self._environment.encoders.image_query(handle, path)
+
+
+def pick_image_column(schema: pa.Schema, options: Options, option: str) -> str:
+    """Return the column of paths: the one the option names, or a usual name.
+
+    Raises:
+        UndefinedColumn: there is no such column, or none of the usual ones.
+        InvalidStatement: the column does not hold text.
+    """
+    name = options.text(option)
+    position = options.position(option) if name is not None else None
+    wanted: Sequence[str] = IMAGE_COLUMNS if name is None else (name,)
+    found = [column for one in wanted if (column := find_column(schema, one))]
+    if not found:
+        if name is None:
+            raise UndefinedColumn(
+                f"the rows have no column of picture paths ({', '.join(IMAGE_COLUMNS)})"
+                f"; name it with OPTIONS({option}='...')"
+            )
+        hint = nearest(name, schema.names) or "; there are " + ", ".join(schema.names)
+        raise UndefinedColumn(f"there is no column '{name}'{hint}", position=position)
+    dtype = schema.field(found[0]).type
+    if not (pa.types.is_string(dtype) or pa.types.is_large_string(dtype)):
+        raise InvalidStatement(
+            f"column '{found[0]}' holds {dtype}, not the paths of pictures",
+            position=position,
+        )
+    return found[0]
+
+
+def find_column(schema: pa.Schema, name: str) -> str | None:
+    """Return the column of that name, exactly or else without regard to case."""
+    if name in schema.names:
+        return name
+    for column in schema.names:
+        if column.lower() == name.lower():
+            return str(column)
+    return None
+
+
+def unused_name(name: str, taken: Sequence[str]) -> str:
+    """Return `name`, with a number if it is taken."""
+    candidate, number = name, 1
+    while candidate in taken:
+        number += 1
+        candidate = f"{name}{number}"
+    return candidate
+
+
+def fails_on_error(options: Options) -> bool:
+    """Return whether an unreadable picture stops the statement (default: NULL)."""
+    choice = options.text("on_error", "null")
+    if choice not in ("null", "fail"):
+        raise options.invalid("on_error", "'null' or 'fail'")
+    return choice == "fail"
+
+
+def _top_k(options: Options) -> int | None:
+    if "top_k" in options and options["top_k"] is None:
+        return None
+    return options.integer("top_k", TOP_K, minimum=0)
+
+
+def _unbound() -> Vector:
+    raise InvalidStatement("the statement's parameters have no values yet")
+
+
+__all__ = ["Clauses", "pick_image_column", "quote", "vector_type"]

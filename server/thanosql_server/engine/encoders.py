@@ -1,0 +1,105 @@
+"""Models by name, and their encoders kept in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thanosql_server.errors import InvalidData, Position, UndefinedObject, nearest
+from thanosql_server.ml.families import family
+from thanosql_server.ml.media import UnreadableImage, open_image
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from thanosql_server.ml.encoder import Encoder
+    from thanosql_server.ml.families import Family
+    from thanosql_server.storage.models import Model
+    from thanosql_server.storage.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class ModelHandle:
+    """A model as statements refer to it: nothing of it is loaded yet."""
+
+    model: Model
+    family: Family
+
+    @property
+    def name(self) -> str:
+        """The model's name in lower case."""
+        return self.model.name
+
+    @property
+    def dim(self) -> int:
+        """Numbers per embedding."""
+        return int(self.model.config["dim"])
+
+
+class Encoders:
+    """Finds models and keeps the encoders of the last few loaded."""
+
+    KEPT = 4
+    QUERIES_KEPT = 256
+
+    def __init__(self, workspace: Workspace, threads: int) -> None:
+        self._workspace = workspace
+        self._threads = threads
+        self._lock = threading.Lock()
+        self._loaded: OrderedDict[tuple[object, ...], Encoder] = OrderedDict()
+        self._queries: OrderedDict[tuple[object, ...], NDArray[np.float32]] = (
+            OrderedDict()
+        )
+
+    def find(self, name: str, position: Position | None = None) -> ModelHandle:
+        """Return the model called `name`, in whatever case it is written."""
+        models = self._workspace.models
+        if not models.exists(name.lower()):
+            hint = nearest(name, models.names()) or "; LIST MODEL shows those there are"
+            raise UndefinedObject(
+                f"there is no model '{name}'{hint}", position=position
+            )
+        model = models.open(name.lower())
+        return ModelHandle(model, family(model.config["family"]))
+
+    def encoder(self, handle: ModelHandle) -> Encoder:
+        """Return the model's encoder, loaded now if it is not in memory."""
+        key = (handle.name, handle.model.version, handle.model.created)
+        with self._lock:
+            encoder = self._loaded.pop(key, None)
+            if encoder is None:
+                encoder = handle.family.load(handle.model.folder, threads=self._threads)
+            self._loaded[key] = encoder
+            while len(self._loaded) > self.KEPT:
+                self._loaded.popitem(last=False)
+        return encoder
+
+    def image_query(self, handle: ModelHandle, shown: str) -> NDArray[np.float32]:
+        """Return the unit vector (dim,) of the picture at `shown`, a user's path."""
+        path = self._workspace.paths.existing_file(shown)
+        state = path.stat()
+        model = (handle.name, handle.model.version, handle.model.created)
+        key = (*model, shown, state.st_mtime_ns, state.st_size)
+        with self._lock:
+            known = self._queries.get(key)
+        if known is not None:
+            return known
+        try:
+            image = open_image(path)
+        except UnreadableImage as error:
+            raise InvalidData(
+                f"the picture '{shown}' cannot be read: {error}"
+            ) from None
+        encoder = self.encoder(handle)
+        vector: NDArray[np.float32] = encoder.encode_images(
+            np.stack([encoder.preprocess(image)])
+        )[0]
+        with self._lock:
+            self._queries[key] = vector
+            while len(self._queries) > self.QUERIES_KEPT:
+                self._queries.popitem(last=False)
+        return vector

@@ -1,0 +1,119 @@
+"""The engine: statements in, plans out. What everything above it talks to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from thanosql_server.engine import actions, storing
+from thanosql_server.engine import query as queries
+from thanosql_server.engine.catalog import (
+    SYSTEM_SCHEMA,
+    TableInfo,
+    table_infos,
+)
+from thanosql_server.engine.encoders import Encoders
+from thanosql_server.engine.plan import Plan
+from thanosql_server.engine.planning import Environment, Planning
+from thanosql_server.engine.session import CATALOG, SCHEMA, Contexts
+from thanosql_server.errors import NotSupported, Position
+from thanosql_server.sql import nodes
+from thanosql_server.sql.parser import parse
+from thanosql_server.storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import pyarrow as pa
+
+    from thanosql_server.config import Config
+
+
+class Engine:
+    """Plans and runs statements on one workspace; safe from any thread."""
+
+    def __init__(self, config: Config) -> None:
+        workspace = Workspace.open(config)
+        self._environment = Environment(
+            workspace=workspace,
+            contexts=Contexts(config),
+            encoders=Encoders(workspace, config.threads),
+            threads=config.threads,
+        )
+
+    def plan(self, sql: str, parameters: Sequence[pa.Scalar] | None = None) -> Plan:
+        """Understand one statement without running it.
+
+        Args:
+            sql: the text of one statement.
+            parameters: a value for each `?` or `$n`, or None to learn their types.
+
+        Raises:
+            ThanoSQLError: whatever is wrong, with its place in the text.
+        """
+        statement = parse(sql)
+        planning = Planning(self._environment, statement, parameters)
+        return _PLANNERS[type(statement)](planning, statement)
+
+    def catalogs(self) -> list[str]:
+        """Return the names of the catalogs."""
+        return [CATALOG]
+
+    def schemas(self) -> list[tuple[str, str]]:
+        """Return the pairs of catalog and schema."""
+        return [(CATALOG, SCHEMA), (CATALOG, SYSTEM_SCHEMA)]
+
+    def tables(self, *, columns: bool = False) -> Iterable[TableInfo]:
+        """Yield every table, with its columns if asked for."""
+        return table_infos(self._environment.workspace, columns=columns)
+
+
+def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
+    _check_prints(planning, statement)
+    frame = planning.frame(statement.query)
+    schema = queries.announced_schema(planning, frame)
+    parameters = planning.parameter_schema(frame)
+    if storing.stored_clauses(statement):
+        return Plan(
+            schema,
+            lambda control: storing.run(planning, statement, schema, control),
+            parameters,
+        )
+    return Plan(
+        schema,
+        lambda control: queries.rows(planning, frame, schema, control),
+        parameters,
+    )
+
+
+def _check_prints(planning: Planning, statement: nodes.SelectStatement) -> None:
+    for clause in statement.query.walk():
+        if isinstance(clause, nodes.Print) and clause is not statement.query.clause:
+            raise NotSupported(
+                "PRINT stands at the beginning of a statement, not inside a query",
+                position=Position.of(statement.text, clause.span.start),
+            )
+
+
+def _get(planning: Planning, statement: nodes.GetThanosql) -> Plan:
+    raise NotSupported(f"GET THANOSQL {statement.what} is not supported yet")
+
+
+def _unsupported(planning: Planning, statement: nodes.Unsupported) -> Plan:
+    raise NotSupported(
+        f"{statement.verb} is not supported yet",
+        position=Position.of(statement.text, statement.span.start),
+    )
+
+
+_PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
+    nodes.SelectStatement: _select,
+    nodes.BuildModel: actions.build_model,
+    nodes.Copy: actions.copy,
+    nodes.CreateTableUsing: actions.create_table_using,
+    nodes.CreateTableAs: actions.create_table_as,
+    nodes.Insert: actions.insert,
+    nodes.DropTable: actions.drop_table,
+    nodes.DeleteModel: actions.delete_model,
+    nodes.GetThanosql: _get,
+    nodes.Unsupported: _unsupported,
+}

@@ -1,0 +1,46 @@
+"""What the engine hands to whoever serves clients: a plan that has not run yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from thanosql_server.control import Control
+
+NO_ROWS = pa.schema([])
+"""The schema of a statement that returns no rows."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One statement, understood but not run; planning it twice has no effect.
+
+    Attributes:
+        schema: columns of the result, `NO_ROWS` if the statement returns none.
+        parameters: one field per parameter, in order, with its inferred type.
+        execute: runs the statement; see `run`.
+    """
+
+    schema: pa.Schema
+    execute: Callable[[Control], Iterator[pa.RecordBatch | None]] = field(repr=False)
+    parameters: pa.Schema = NO_ROWS
+
+    @property
+    def returns_rows(self) -> bool:
+        """Whether the statement has a result set (as opposed to a count)."""
+        return len(self.schema) > 0
+
+    def run(self, control: Control) -> Iterator[pa.RecordBatch | None]:
+        """Run the statement and yield its batches, each exactly of `schema`.
+
+        None is yielded about every 50 ms while there is nothing to hand over yet, so
+        that the caller can look after its client (progress, cancel). Closing the
+        iterator stops the work. A statement without rows yields only None and leaves
+        its count in `control.rows_affected`.
+        """
+        return self.execute(control)

@@ -1,0 +1,115 @@
+"""A stored table as DataFusion sees it: a pyarrow dataset that scans Lance.
+
+DataFusion accepts any subclass of `pyarrow.dataset.Dataset` and pushes projections and
+filters into its scanner, whichever version of DataFusion Lance itself was built for.
+It cannot push a limit, so the planner leaves a hint for this statement's instance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.dataset as pads
+
+from thanosql_server.search.exact import top_k
+from thanosql_server.storage.tables import ROW_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import numpy as np
+    import pyarrow.compute as pc
+    from numpy.typing import NDArray
+
+    from thanosql_server.storage.tables import Table
+
+
+@dataclass(frozen=True)
+class TopK:
+    """Hint: of all rows that pass the filter, only the k most similar are needed.
+
+    Attributes:
+        column: the table's column of unit vectors.
+        query: gives the query vector when the statement runs.
+        k: how many rows.
+    """
+
+    column: str
+    query: Callable[[], NDArray[np.float32]]
+    k: int
+
+
+class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
+    """One version of one table, for one statement."""
+
+    def __new__(cls, table: Table) -> LanceTable:
+        """Make the Arrow object below, which takes no arguments."""
+        dataset: LanceTable = pads.Dataset.__new__(cls)
+        return dataset
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.top_k: TopK | None = None
+        self.limit: int | None = None
+        self.batch_rows: int | None = None
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the table."""
+        return self.table.schema
+
+    def get_fragments(self, filter: pc.Expression | None = None) -> list[_Fragment]:
+        """Return one pseudo-fragment: Lance decodes in parallel and keeps the order."""
+        return [_Fragment(self)]
+
+    def scanner(
+        self, columns: list[str] | None = None, filter: Any = None, **_: Any
+    ) -> _Scanner:
+        """Return a lazy scan of the whole table."""
+        return _Scanner(self, columns, filter)
+
+
+@dataclass(frozen=True)
+class _Fragment:
+    source: LanceTable
+
+    def scanner(
+        self,
+        schema: pa.Schema | None = None,
+        columns: list[str] | None = None,
+        filter: Any = None,
+        **_: Any,
+    ) -> _Scanner:
+        return _Scanner(self.source, columns, filter)
+
+
+@dataclass(frozen=True)
+class _Scanner:
+    source: LanceTable
+    columns: list[str] | None
+    filter: Any
+
+    @property
+    def projected_schema(self) -> pa.Schema:
+        schema = self.source.table.schema
+        if self.columns is None:
+            return schema
+        return pa.schema([schema.field(name) for name in self.columns])
+
+    def to_batches(self) -> Iterator[pa.RecordBatch]:
+        source = self.source
+        if source.top_k is not None:
+            return self._most_similar(source.top_k)
+        return source.table.scan(
+            self.columns,
+            self.filter,
+            batch_rows=source.batch_rows,
+            limit=source.limit,
+        )
+
+    def _most_similar(self, hint: TopK) -> Iterator[pa.RecordBatch]:
+        vectors = self.source.table.scan([hint.column], self.filter, row_ids=True)
+        rows = top_k(vectors, hint.column, ROW_ID, hint.query(), hint.k)
+        yield self.source.table.take(rows, self.projected_schema.names)

@@ -1,0 +1,123 @@
+"""Top-k is recognised where it may be, and changes no answer where it is not."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from thanosql_server.engine import session
+from thanosql_server.engine.catalog import Catalog
+from thanosql_server.engine.functions import similarity_function, vector_type
+from thanosql_server.engine.planner import give_hints, keeps_row_order
+
+from .conftest import DIM, vectors
+
+QUERY = vectors(1, seed=5)[0]
+SCORED = "(SELECT x.*, sim(x.e) AS s FROM (SELECT * FROM t) AS x)"
+
+RECOGNISED = [
+    f"SELECT id, s FROM {SCORED} ORDER BY s DESC LIMIT 5",
+    f"SELECT a.id, a.s AS score FROM {SCORED} a ORDER BY a.s DESC LIMIT 5",
+    f"SELECT id, s AS score FROM {SCORED} ORDER BY score DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} ORDER BY 2 DESC LIMIT 5",
+    f"WITH c AS {SCORED} SELECT id, s FROM c ORDER BY s DESC LIMIT 5",
+    f"WITH c AS {SCORED}, d AS (SELECT id i, s z FROM c) "
+    "SELECT * FROM d ORDER BY z DESC LIMIT 5",
+    f"SELECT * FROM (SELECT id, s FROM {SCORED} ORDER BY s DESC LIMIT 5)",
+    f"SELECT id, s FROM {SCORED} WHERE cat IN (1, 2) AND id < 400 "
+    "ORDER BY s DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} ORDER BY s DESC LIMIT 5 OFFSET 3",
+    f"SELECT id FROM {SCORED} ORDER BY s DESC LIMIT 5",
+    f"SELECT id, cat, s FROM {SCORED} ORDER BY s DESC LIMIT 5",
+    "SELECT id, sim(e) s FROM t ORDER BY sim(e) DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} ORDER BY s DESC NULLS LAST LIMIT 5",
+]
+
+LEFT_ALONE = [
+    f"SELECT id, s FROM {SCORED} WHERE s > 0.2 ORDER BY s DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} ORDER BY s LIMIT 5",
+    f"SELECT id, s FROM {SCORED} ORDER BY s DESC",
+    f"SELECT id, s FROM {SCORED} ORDER BY s DESC, id LIMIT 5",
+    f"SELECT id, s FROM {SCORED} ORDER BY s DESC NULLS FIRST LIMIT 5",
+    f"SELECT a.id, a.s FROM {SCORED} a JOIN t ON a.id = t.id ORDER BY a.s DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} a WHERE EXISTS (SELECT 1 FROM t WHERE t.id = a.id "
+    "AND t.cat = 1) ORDER BY s DESC LIMIT 5",
+    f"SELECT cat, max(s) s FROM {SCORED} GROUP BY cat ORDER BY s DESC LIMIT 5",
+    f"SELECT DISTINCT cat, round(s, 1) s FROM {SCORED} ORDER BY s DESC, cat LIMIT 5",
+    f"SELECT id, s FROM {SCORED} UNION ALL SELECT id, s FROM {SCORED} "
+    "ORDER BY s DESC LIMIT 5",
+    f"SELECT id, s, row_number() OVER (ORDER BY id) r FROM {SCORED} "
+    "ORDER BY s DESC LIMIT 5",
+    f"SELECT id, s * 2 z FROM {SCORED} ORDER BY z DESC LIMIT 5",
+    f"SELECT id, s + sim(e) z FROM {SCORED} ORDER BY z DESC LIMIT 5",
+    "SELECT x.id, sim(x.e) s FROM (SELECT * FROM t LIMIT 100) x "
+    "ORDER BY s DESC LIMIT 5",
+]
+
+
+def planned(run, sql):
+    """Return the frame, the catalog and the optimized plan of a query with sim()."""
+    catalog = Catalog(run.workspace)
+    context = session.Contexts(run.config).new(catalog)
+    context.register_udf(
+        similarity_function("sim", vector_type(DIM), lambda: QUERY, lambda work: work())
+    )
+    frame = session.sql(context, sql)
+    return frame, catalog, frame.optimized_logical_plan()
+
+
+def answer(frame):
+    return pa.Table.from_batches([b.to_pyarrow() for b in frame.execute_stream()])
+
+
+def hinted(run, sql):
+    frame, catalog, plan = planned(run, sql)
+    hint = give_hints(plan, {"sim": lambda: QUERY}, catalog.tables.handed_out)
+    return hint, answer(frame)
+
+
+@pytest.mark.parametrize("sql", RECOGNISED)
+def test_top_k_is_recognised_and_changes_nothing(numbers, sql):
+    hint, found = hinted(numbers, sql)
+    assert hint is not None
+    assert (hint.column, hint.k) == ("e", 8 if "OFFSET" in sql else 5)
+    assert found == answer(planned(numbers, sql)[0])
+    assert found.num_rows == 5
+
+
+@pytest.mark.parametrize("sql", LEFT_ALONE)
+def test_other_shapes_are_left_alone(numbers, sql):
+    assert hinted(numbers, sql)[0] is None
+
+
+def test_a_filter_that_cannot_be_pushed_down_leaves_all_rows_to_datafusion(numbers):
+    sql = f"SELECT id, s FROM {SCORED} WHERE name LIKE 'n1%' ORDER BY s DESC LIMIT 5"
+    _, found = hinted(numbers, sql)
+    assert found == answer(planned(numbers, sql)[0])
+    assert found.num_rows == 5
+
+
+def test_filters_run_before_the_search(numbers):
+    """Five rows of category 3 are found although the best five of all are not."""
+    sql = f"SELECT id, s FROM {SCORED} WHERE cat = 3 ORDER BY s DESC LIMIT 5"
+    _, found = hinted(numbers, sql)
+    scores = vectors() @ QUERY
+    wanted = [i for i in np.argsort(-scores, kind="stable") if i % 7 == 3][:5]
+    assert found.column("id").to_pylist() == wanted
+
+
+def test_a_plain_limit_is_handed_to_the_table(numbers):
+    _, catalog, plan = planned(numbers, "SELECT * FROM t LIMIT 3")
+    give_hints(plan, {}, catalog.tables.handed_out)
+    assert {table.limit for table in catalog.tables.handed_out} == {3}
+
+
+@pytest.mark.parametrize(
+    ("sql", "keeps"),
+    [
+        ("SELECT id FROM t WHERE cat = 1 LIMIT 5", True),
+        (f"SELECT * FROM {SCORED} WHERE s > 0", True),
+        ("SELECT cat, count(*) FROM t GROUP BY cat", False),
+        ("SELECT a.id FROM t a JOIN t b ON a.id = b.id", False),
+    ],
+)
+def test_row_order_is_kept_where_there_is_one(numbers, sql, keeps):
+    assert keeps_row_order(planned(numbers, sql)[2]) is keeps

@@ -1,0 +1,1 @@
+"""Where things are kept: tables, models, and the user's own files."""

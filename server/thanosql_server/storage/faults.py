@@ -1,0 +1,103 @@
+"""What Lance raises, in the words of our errors."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from thanosql_server.errors import (
+    Conflict,
+    InternalError,
+    InvalidData,
+    ResourceExhausted,
+    ThanoSQLError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+logger = logging.getLogger(__name__)
+
+# Lance has one exception type for nearly everything; its text tells the rest.
+_CONFLICT = ("commit conflict", "incompatible transaction", "retryable")
+_FULL = ("no space left", "quota exceeded", "file too large")
+_GONE = ("not found", "no such file")
+_UNSUITABLE = ("lanceerror(schema)", "unsupported data type")
+
+
+def _unchanged(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return batch
+
+
+class Relay:
+    """A stream for Lance that keeps the exception its source raised.
+
+    Lance reads streams through Arrow's C interface, which reduces an exception to text.
+    """
+
+    def __init__(
+        self,
+        batches: Iterable[pa.RecordBatch],
+        schema: pa.Schema,
+        prepare: Callable[[pa.RecordBatch], pa.RecordBatch] = _unchanged,
+    ) -> None:
+        self.rows = 0
+        self.failure: BaseException | None = None
+        self._prepare = prepare
+        self.reader = pa.RecordBatchReader.from_batches(schema, self._relay(batches))
+
+    def _relay(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in batches:
+                prepared = self._prepare(batch)
+                self.rows += prepared.num_rows
+                yield prepared
+        except BaseException as failure:
+            self.failure = failure
+            raise
+
+
+@contextmanager
+def translated(doing: str, table: str, source: Relay | None = None) -> Iterator[None]:
+    """Turn what Lance raises while `doing` something to `table` into our errors.
+
+    A failure of `source` is raised as it was, since Lance only passed it on.
+    """
+    try:
+        yield
+    except (ThanoSQLError, GeneratorExit, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as failure:  # Rust panics are no Exceptions
+        if source is not None and source.failure is not None:
+            raise source.failure from None
+        raise _translate(doing, table, failure) from failure
+
+
+def _translate(doing: str, table: str, failure: BaseException) -> ThanoSQLError:
+    text = str(failure).lower()
+    if any(word in text for word in _CONFLICT):
+        return Conflict(
+            f"table '{table}' was changed by another statement while {doing} it; "
+            "run the statement again"
+        )
+    if any(word in text for word in _FULL):
+        return ResourceExhausted(
+            f"the server's disk is full, which stopped {doing} table '{table}'; "
+            "nothing was changed"
+        )
+    if any(word in text for word in _UNSUITABLE):
+        return InvalidData(f"table '{table}' cannot hold a column of this type")
+    if any(word in text for word in _GONE):
+        return Conflict(
+            f"table '{table}' was dropped or replaced while {doing} it; "
+            "run the statement again"
+        )
+    log_id = uuid.uuid4().hex[:8]
+    logger.error("%s: %s table %r failed", log_id, doing, table, exc_info=failure)
+    return InternalError(
+        f"{doing} table '{table}' failed; the server's log has it under id {log_id}"
+    )

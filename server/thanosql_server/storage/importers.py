@@ -1,0 +1,72 @@
+"""The user's files and folders as streams of Arrow batches."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from thanosql_server.errors import InvalidData, InvalidValue, nearest
+from thanosql_server.storage.csv_files import read_csv
+from thanosql_server.storage.image_folders import IMAGE_EXTENSIONS, list_images
+from thanosql_server.storage.json_files import read_json
+from thanosql_server.storage.parquet_files import read_parquet
+from thanosql_server.storage.source_file import SourceFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from thanosql_server.control import Control
+
+__all__ = ["FILE_KINDS", "IMAGE_EXTENSIONS", "list_images", "read_file"]
+
+_READERS: dict[str, Callable[[SourceFile], pa.RecordBatchReader]] = {
+    "csv": read_csv,
+    "tsv": read_csv,
+    "parquet": read_parquet,
+    "pqt": read_parquet,
+    "json": read_json,
+    "jsonl": read_json,
+    "ndjson": read_json,
+}
+
+FILE_KINDS = tuple(_READERS)
+"""Extensions of the files that can be read."""
+
+
+def read_file(
+    path: Path, shown: str, *, encoding: str = "utf-8", control: Control | None = None
+) -> pa.RecordBatchReader:
+    """Return the rows of a file, whose extension says what it is.
+
+    Types of text files are inferred from the whole file, which is read once for that
+    before this function returns and once more by the stream; neither pass holds more
+    than some 75 MB.
+
+    Args:
+        path: where the file is.
+        shown: the path as the user wrote it, for messages.
+        encoding: how text files are encoded, a name that Python knows.
+        control: stops the first pass when the statement is cancelled.
+
+    Raises:
+        InvalidValue: the extension or the encoding is unknown.
+        InvalidData: the file cannot be read or understood; also from the stream.
+        Cancelled: the statement was cancelled.
+    """
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _READERS:
+        raise InvalidValue(
+            f"'{shown}' is of no known kind; files that can be read end in "
+            f"{', '.join(FILE_KINDS)}{nearest(kind, FILE_KINDS)}"
+        )
+    source = SourceFile(path, shown, encoding, control)
+    source.require_encoding()
+    try:
+        return _READERS[kind](source)
+    except OSError as failure:
+        # Not the exception's own text: Arrow's holds the path.
+        reason = os.strerror(failure.errno) if failure.errno else "input error"
+        raise InvalidData(f"'{shown}' cannot be read: {reason}") from failure

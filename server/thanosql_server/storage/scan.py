@@ -1,0 +1,134 @@
+"""Reading a Lance dataset in table order, in bounded memory, under any filter."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import lance
+    import pyarrow.compute as pc
+
+logger = logging.getLogger(__name__)
+
+ROW_ID = "_rowid"
+"""Name of the uint64 column with Lance's row ids, which `Table.take` accepts."""
+
+_BATCH_BYTES = 4 << 20
+_FEWEST_ROWS, _MOST_ROWS = 256, 8192
+_GUESSED_WIDTH = 64
+"""Bytes counted for a value of varying length."""
+
+_READAHEAD: dict[str, Any] = {
+    "scan_in_order": True,
+    "batch_readahead": 4,
+    "fragment_readahead": 1,
+    # Lance would read ahead by up to 2 GiB of encoded pages when its reader is slow.
+    "io_buffer_size": 128 << 20,
+}
+
+
+@dataclass(frozen=True)
+class Scan:
+    """One pass over a dataset.
+
+    Attributes:
+        dataset: what to read.
+        columns: names of the columns wanted; none give batches with a row count only.
+        filter: keeps the rows for which it is true.
+        row_ids: whether to add the column `ROW_ID`.
+        batch_rows: rows per batch at most; by default about 4 MiB.
+        limit: stop after so many rows.
+    """
+
+    dataset: lance.LanceDataset
+    columns: list[str]
+    filter: pc.Expression | None
+    row_ids: bool
+    batch_rows: int | None
+    limit: int | None
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in table order."""
+        if self.limit == 0:
+            return iter(())
+        if self.filter is None:
+            return self._by_lance()
+        return self._tried_by_lance()
+
+    def _tried_by_lance(self) -> Iterator[pa.RecordBatch]:
+        """Filter with Lance; with Acero, Arrow's engine, if Lance refuses.
+
+        Lance understands what its Substrait reader does: no unsigned 64-bit integers,
+        large strings or nanoseconds, for instance. It says so before the first batch.
+        """
+        batches = self._by_lance()
+        try:
+            first = list(_first(batches))
+        except Exception:
+            logger.debug("Lance refused the filter %s", self.filter, exc_info=True)
+            return self._by_acero()
+        return chain(first, batches)
+
+    def _by_lance(self) -> Iterator[pa.RecordBatch]:
+        scanner = self._scanner(self.columns, filter=self.filter, limit=self.limit)
+        wanted = self._wanted
+        for batch in scanner.to_batches():
+            yield batch.select(wanted)
+
+    def _by_acero(self) -> Iterator[pa.RecordBatch]:
+        """Read the columns that the filter names as well, and filter batch by batch."""
+        named = str(self.filter)
+        schema = self.dataset.schema
+        # A name that merely occurs in the text costs a column read, no wrong answer.
+        used = [n for n in schema.names if n in self.columns or n in named]
+        remaining = self.limit
+        for batch in self._scanner(used).to_batches():
+            kept = batch.filter(self.filter).select(self._wanted)
+            kept = kept if remaining is None else kept.slice(0, remaining)
+            if kept.num_rows:
+                yield kept
+            if remaining is not None and (remaining := remaining - kept.num_rows) == 0:
+                return
+
+    @property
+    def _wanted(self) -> list[str]:
+        return [*self.columns, ROW_ID] if self.row_ids else self.columns
+
+    def _scanner(self, columns: list[str], **how: Any) -> lance.LanceScanner:
+        return self.dataset.scanner(
+            columns=columns,
+            # Lance needs something to read where only the number of rows is asked.
+            with_row_id=self.row_ids or not columns,
+            batch_size=self.batch_rows or fitting_rows(self.dataset.schema, columns),
+            **_READAHEAD,
+            **how,
+        )
+
+
+def fitting_rows(schema: pa.Schema, columns: list[str]) -> int:
+    """Return how many rows of these columns make about 4 MiB (256 to 8192)."""
+    row_bytes = sum(_width(schema.field(name).type) for name in columns)
+    return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
+
+
+def _width(kind: pa.DataType) -> int:
+    """Return the bytes of one value, guessed where values vary in length."""
+    if pa.types.is_fixed_size_list(kind):
+        return int(kind.list_size) * _width(kind.value_type)
+    try:
+        return max(int(kind.bit_width) // 8, 1)
+    except ValueError:
+        return _GUESSED_WIDTH
+
+
+def _first(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        yield batch
+        return

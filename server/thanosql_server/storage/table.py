@@ -1,0 +1,198 @@
+"""One version of one table."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import lance
+import pyarrow as pa
+from lance.fragment import write_fragments
+
+from thanosql_server.errors import InternalError, UndefinedTable
+from thanosql_server.storage.columns import cast_column, storable_field
+from thanosql_server.storage.faults import Relay, translated
+from thanosql_server.storage.folder_lock import FolderGone, locked
+from thanosql_server.storage.scan import ROW_ID, Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pyarrow.compute as pc
+
+logger = logging.getLogger(__name__)
+
+KEPT = timedelta(days=1)
+"""How long replaced versions stay for the statements that still read them."""
+
+
+class Table:
+    """A snapshot: later commits of others do not show; open the table again for them.
+
+    Attributes:
+        name: the table's name.
+        schema: its columns.
+        version: number of the commit that made this version.
+    """
+
+    def __init__(self, name: str, folder: Path, version: int | None = None) -> None:
+        self._folder = folder
+        self._dataset = lance.dataset(folder, version=version)
+        self.name = name
+        self.schema: pa.Schema = self._dataset.schema
+        self.version: int = self._dataset.version
+
+    def count_rows(self, filter: pc.Expression | None = None) -> int:
+        """Return the number of rows for which `filter` is true."""
+        if filter is None:
+            with translated("reading", self.name):
+                return int(self._dataset.count_rows())
+        return sum(batch.num_rows for batch in self.scan([], filter))
+
+    def scan(
+        self,
+        columns: list[str] | None = None,
+        filter: pc.Expression | None = None,
+        *,
+        row_ids: bool = False,
+        batch_rows: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[pa.RecordBatch]:
+        """Yield the rows in table order, in batches of about 4 MiB (256 to 8192 rows).
+
+        Args:
+            columns: names, in the order wanted; None for all. No names give batches
+                without columns that have a row count.
+            filter: an expression over any columns of the table.
+            row_ids: whether to add the column `ROW_ID`, which `take` accepts.
+            batch_rows: rows per batch at most.
+            limit: stop after so many rows.
+
+        Raises:
+            Conflict: the table was dropped meanwhile.
+        """
+        names = self.schema.names if columns is None else columns
+        scan = Scan(self._dataset, names, filter, row_ids, batch_rows, limit)
+        with translated("reading", self.name):
+            yield from scan.batches()
+
+    def take(self, rows: list[int], columns: list[str] | None = None) -> pa.RecordBatch:
+        """Return the rows with these row ids (see `scan`), in the order asked."""
+        names = self.schema.names if columns is None else columns
+        if not names:
+            return pa.RecordBatch.from_pydict({ROW_ID: rows}).select([])
+        with translated("reading", self.name):
+            # The public `take` counts positions, which a filtered scan does not know.
+            table = self._dataset._take_rows(rows, columns=names)
+        return pa.RecordBatch.from_arrays(
+            [column.combine_chunks() for column in table.columns], schema=table.schema
+        )
+
+    def add_column(self, field: pa.Field, arrays: Iterator[pa.Array]) -> None:
+        """Add a column, or replace it, in one commit; this snapshot stays as it is.
+
+        Args:
+            field: name, type and metadata of the column.
+            arrays: its values in table order, in arrays of any length.
+
+        Raises:
+            Conflict: somebody else has changed the table since this version.
+            InvalidData: the column's name or type cannot be stored.
+            UndefinedTable: the table was dropped.
+        """
+        kept = storable_field(field)
+        try:
+            with locked(self._folder):
+                self._write_column(kept, arrays)
+        except FolderGone:
+            raise UndefinedTable(f"table '{self.name}' was dropped meanwhile") from None
+
+    def _write_column(self, field: pa.Field, arrays: Iterator[pa.Array]) -> None:
+        values = _Values(field, arrays, self.count_rows())
+        if field.name in self.schema.names:
+            self._replace(field, values)
+        else:
+            self._extend(field, values)
+        forget_old_versions(self._folder)
+
+    def _extend(self, field: pa.Field, values: _Values) -> None:
+        """Write one file per fragment; those that are there are not touched."""
+        source = Relay(values.batches(), pa.schema([field]))
+        with translated("adding a column to", self.name, source):
+            dataset = lance.dataset(self._folder, version=self.version)
+            dataset.add_columns(source.reader)
+
+    def _replace(self, field: pa.Field, values: _Values) -> None:
+        """Rewrite the table, since Lance cannot drop and add a column in one commit."""
+        position = self.schema.get_field_index(field.name)
+        schema = self.schema.set(position, field)
+
+        def replaced() -> Iterator[pa.RecordBatch]:
+            for batch in self.scan():
+                yield batch.set_column(position, field, values.next(batch.num_rows))
+            values.require_end()
+
+        source = Relay(replaced(), schema)
+        with translated("replacing a column of", self.name, source):
+            dataset = lance.dataset(self._folder, version=self.version)
+            overwrite = write_fragments(
+                source.reader, dataset, mode="overwrite", return_transaction=True
+            )
+            # Without retries Lance refuses if this version is no longer the newest.
+            lance.LanceDataset.commit(dataset, overwrite, max_retries=0)
+
+
+class _Values:
+    """Values of a column, given out in lengths of the reader's choice."""
+
+    def __init__(self, field: pa.Field, arrays: Iterator[pa.Array], rows: int) -> None:
+        self._field = field
+        self._arrays = iter(arrays)
+        self._waiting: deque[pa.Array] = deque()
+        self._rows = rows
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield all values as batches of one column."""
+        schema = pa.schema([self._field])
+        missing = self._rows
+        for array in self._arrays:
+            missing -= len(array)
+            if missing < 0:
+                raise self._wrong_number()
+            column = cast_column(array, self._field)
+            yield pa.RecordBatch.from_arrays([column], schema=schema)
+        if missing:
+            raise self._wrong_number()
+
+    def next(self, rows: int) -> pa.Array:
+        """Return the next `rows` values."""
+        while sum(map(len, self._waiting)) < rows:
+            array = next(self._arrays, None)
+            if array is None:
+                raise self._wrong_number()
+            self._waiting.append(cast_column(array, self._field))
+        parts = pa.chunked_array(self._waiting, self._field.type)
+        self._waiting = deque(parts.slice(rows).chunks)
+        return parts.slice(0, rows).combine_chunks()
+
+    def require_end(self) -> None:
+        """Raise if values are left."""
+        if any(map(len, self._waiting)) or any(map(len, self._arrays)):
+            raise self._wrong_number()
+
+    def _wrong_number(self) -> InternalError:
+        return InternalError(
+            f"column '{self._field.name}' has not exactly one value for each of the "
+            f"{self._rows} rows; nothing was changed"
+        )
+
+
+def forget_old_versions(folder: Path) -> None:
+    """Remove versions that were replaced long ago, and what failed writers left."""
+    try:
+        lance.dataset(folder).cleanup_old_versions(older_than=KEPT)
+    except Exception:
+        logger.warning("old versions of a table could not be removed", exc_info=True)

@@ -1,0 +1,194 @@
+"""Tables: Lance datasets under `<workspace>/.thanosql/tables`, one folder each.
+
+A statement's change is one commit of one manifest file: whatever kills the process,
+a table is as it was before or as it is after. A new table is written in the scratch
+folder and renamed into place. Writers hold a shared lock (flock) on the table's folder,
+so that nobody drops it under them; readers hold none.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from errno import EEXIST, ENOTEMPTY
+from typing import TYPE_CHECKING
+
+import lance
+
+from thanosql_server.errors import Conflict, DuplicateObject, UndefinedTable, nearest
+from thanosql_server.storage.columns import fitting, storable_schema
+from thanosql_server.storage.faults import Relay, translated
+from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
+from thanosql_server.storage.names import quote_name, unquote_name
+from thanosql_server.storage.scan import ROW_ID
+from thanosql_server.storage.scratch import remove_tree
+from thanosql_server.storage.table import Table, forget_old_versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from thanosql_server.storage.scratch import Scratch
+
+__all__ = ["ROW_ID", "Table", "TableStore"]
+
+_SUFFIX = ".lance"
+
+
+class TableStore:
+    """All tables of one workspace; safe from any thread and process."""
+
+    def __init__(self, folder: Path, scratch: Scratch) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        self._scratch = scratch
+
+    def names(self) -> list[str]:
+        """Return the names of all tables, sorted; damaged ones are listed, too."""
+        folders = (path for path in self._folder.iterdir() if path.suffix == _SUFFIX)
+        named = ((unquote_name(path.stem), path) for path in folders)
+        return sorted(name for name, path in named if name and _is_table(path))
+
+    def exists(self, name: str) -> bool:
+        """Return whether there is a table of this name."""
+        return _is_table(self._path(name))
+
+    def open(self, name: str) -> Table:
+        """Return the newest version of a table.
+
+        Raises:
+            UndefinedTable: there is no such table.
+            InternalError: its files are damaged.
+        """
+        path = self._path(name)
+        if not _is_table(path):
+            raise self._undefined(name)
+        with translated("opening", name):
+            return Table(name, path)
+
+    def create(
+        self, name: str, batches: pa.RecordBatchReader, *, overwrite: bool = False
+    ) -> int:
+        """Make a table of these rows in one commit and return their number.
+
+        If the stream raises, its exception is raised and nothing has changed.
+
+        Raises:
+            DuplicateObject: the table exists; found before the stream is read.
+            InvalidData: a column cannot be stored.
+        """
+        path = self._path(name)
+        exists = _is_table(path)
+        if exists and not overwrite:
+            raise _duplicate(name)
+        kept = storable_schema(batches.schema)
+        source = Relay(batches, kept, fitting(batches.schema, kept))
+        if exists:
+            self._overwrite(name, source)
+        else:
+            self._create(name, source)
+        return source.rows
+
+    def append(self, name: str, batches: pa.RecordBatchReader) -> int:
+        """Add rows to a table in one commit and return their number.
+
+        Columns are matched by name and cast; those not given are NULL.
+
+        Raises:
+            UndefinedTable: there is no such table.
+            UndefinedColumn: the stream has a column that the table lacks.
+            InvalidData: a value does not fit into its column.
+            Conflict: the table was replaced meanwhile.
+        """
+        with self._writing(name) as path:
+            with translated("opening", name):
+                dataset = lance.dataset(path)
+            fit = fitting(batches.schema, dataset.schema)
+            source = Relay(batches, dataset.schema, fit)
+            with translated("adding rows to", name, source):
+                lance.write_dataset(source.reader, dataset, mode="append")
+            forget_old_versions(path)
+        return source.rows
+
+    def drop(self, name: str) -> None:
+        """Remove a table.
+
+        Raises:
+            UndefinedTable: there is no such table.
+            Conflict: another statement is writing to it.
+        """
+        path = self._path(name)
+        if not _is_table(path):
+            raise self._undefined(name)
+        try:
+            with locked(path, exclusive=True, wait=False):
+                self._scratch.discard(path)
+        except FolderGone:
+            raise self._undefined(name) from None
+        except FolderBusy:
+            raise Conflict(
+                f"another statement is writing to table '{name}'; try again"
+            ) from None
+
+    def _create(self, name: str, source: Relay) -> None:
+        staged = self._scratch.new_path()
+        try:
+            with translated("writing", name, source):
+                lance.write_dataset(source.reader, staged)
+            self._place(name, staged)
+        finally:
+            remove_tree(staged)
+
+    def _place(self, name: str, staged: Path) -> None:
+        """Commit a new table: rename fails if another one has become the first."""
+        path = self._path(name)
+        if path.exists() and not _is_table(path):
+            self._scratch.discard(path)
+        try:
+            staged.rename(path)
+        except OSError as failure:
+            if failure.errno not in (EEXIST, ENOTEMPTY):
+                raise
+            raise _duplicate(name) from None
+
+    def _overwrite(self, name: str, source: Relay) -> None:
+        with self._writing(name) as path:
+            with translated("replacing", name, source):
+                lance.write_dataset(source.reader, path, mode="overwrite")
+            forget_old_versions(path)
+
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[Path]:
+        """Keep others from dropping the table meanwhile."""
+        path = self._path(name)
+        try:
+            with locked(path):
+                yield path
+        except FolderGone:
+            raise self._undefined(name) from None
+
+    def _path(self, name: str) -> Path:
+        return self._folder / (quote_name(name, "table") + _SUFFIX)
+
+    def _undefined(self, name: str) -> UndefinedTable:
+        return UndefinedTable(
+            f"there is no table '{name}'{nearest(name, self.names())}"
+        )
+
+
+def _is_table(path: Path) -> bool:
+    """Return whether a commit was ever made there; its files may be damaged still."""
+    try:
+        with os.scandir(path / "_versions") as entries:
+            return any(entry.name.endswith(".manifest") for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _duplicate(name: str) -> DuplicateObject:
+    return DuplicateObject(
+        f"table '{name}' already exists; choose another name, or replace it "
+        "with overwrite=True"
+    )

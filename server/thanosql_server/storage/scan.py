@@ -29,8 +29,9 @@ _READAHEAD: dict[str, Any] = {
     "scan_in_order": True,
     "batch_readahead": 4,
     "fragment_readahead": 1,
-    # Lance would read ahead by up to 2 GiB of encoded pages when its reader is slow.
-    "io_buffer_size": 128 << 20,
+    # Lance would read ahead by up to 2 GiB of encoded pages when its reader is slow;
+    # 32 MiB scan as fast (400,000 x 512 floats: 0.73 s either way).
+    "io_buffer_size": 32 << 20,
 }
 
 

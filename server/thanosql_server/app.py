@@ -1,0 +1,217 @@
+"""From settings to a running server: `thanosql serve`, and servers inside a client."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thanosql_server.config import DEFAULT_PORT, Config
+from thanosql_server.engine.engine import Engine
+from thanosql_server.errors import InvalidValue, ThanoSQLError
+from thanosql_server.flight.server import FlightSqlServer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+
+GRACE_SECONDS = 10.0
+"""How long running statements may go on after the first SIGTERM or Ctrl-C."""
+
+
+class EmbeddedServer:
+    """A server in this process, reached over a socket in a private folder.
+
+    Attributes:
+        location: where a client connects.
+        token: what it presents.
+    """
+
+    def __init__(self, config: Config, folder: Path | None) -> None:
+        assert config.token is not None
+        self.token = config.token
+        self._folder = folder
+        self._engine = Engine(config)
+        self._server = FlightSqlServer(self._engine, config)
+        self.location = self._server.location
+
+    def close(self) -> None:
+        """Stop running statements and the server; closing twice is fine."""
+        self._server.shutdown()
+        self._engine.close()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def serve_embedded(
+    workspace: str,
+    *,
+    allowed_paths: Sequence[str] = (),
+    mounts: dict[str, str] | None = None,
+    memory_limit: int | None = None,
+) -> EmbeddedServer:
+    """Start a server on a workspace inside this process.
+
+    Args:
+        workspace: a folder; it is made if it is not there.
+        allowed_paths: folders outside the workspace that statements may read.
+        mounts: path prefixes with a home elsewhere, such as `{"/data": "/mnt/x"}`.
+        memory_limit: bytes for queries; half of the machine's memory by default.
+    """
+    folder, location = _private_socket()
+    options: dict[str, Any] = (
+        {} if memory_limit is None else {"memory_limit": memory_limit}
+    )
+    config = Config(
+        workspace=Path(workspace),
+        location=location,
+        token=secrets.token_urlsafe(24),
+        allowed_paths=tuple(Path(path) for path in allowed_paths),
+        mounts=tuple((prefix, Path(home)) for prefix, home in (mounts or {}).items()),
+        **options,
+    )
+    try:
+        return EmbeddedServer(config, folder)
+    except BaseException:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _private_socket() -> tuple[Path | None, str]:
+    """Return a folder only this user can enter and the location of a socket in it."""
+    if sys.platform == "win32":
+        return None, "grpc://127.0.0.1:0"
+    folder = Path(tempfile.mkdtemp(prefix="thanosql-"))
+    return folder, f"grpc+unix://{folder}/socket"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run `thanosql serve` until SIGTERM or Ctrl-C; return the exit code."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        config, shown_token = _config(_parser().parse_args(arguments))
+        server = FlightSqlServer(Engine(config), config)
+    except ThanoSQLError as error:
+        print(f"thanosql serve: {error}", file=sys.stderr)
+        return 1
+    print(f"ThanoSQL serves {config.workspace} at {server.location}", flush=True)
+    if shown_token:
+        print(f"token: {config.token}", flush=True)
+    _until_stopped(server)
+    return 0
+
+
+def _until_stopped(server: FlightSqlServer) -> None:
+    """Wait for a signal, then let running statements end; a second one ends them."""
+    stopped = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+        stopped.set()
+
+    previous = {
+        name: signal.signal(name, stop) for name in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        while not stopped.wait(0.5):
+            pass
+        server.shutdown(GRACE_SECONDS)
+    except KeyboardInterrupt:
+        server.shutdown()
+    finally:
+        for name, handler in previous.items():
+            signal.signal(name, handler)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="thanosql serve", description="Serve a workspace over Arrow Flight SQL."
+    )
+    add = parser.add_argument
+    add("--workspace", type=Path, required=True, help="the folder to serve")
+    add("--host", default="127.0.0.1", help="address to listen on (default: loopback)")
+    add("--port", type=int, default=DEFAULT_PORT, help="port; 0 for a free one")
+    add(
+        "--allow-path",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder outside the workspace that statements may read; repeatable",
+    )
+    add(
+        "--mount",
+        action="append",
+        default=[],
+        metavar="/PREFIX=DIR",
+        help="give paths below /PREFIX a home in DIR; repeatable",
+    )
+    add("--token-file", type=Path, help="file with the token that clients present")
+    add("--tls-cert", type=Path, help="certificate chain in PEM form")
+    add("--tls-key", type=Path, help="private key in PEM form")
+    add("--memory-limit", type=int, help="bytes for queries (default: half of memory)")
+    return parser
+
+
+def _config(options: argparse.Namespace) -> tuple[Config, bool]:
+    """Return the settings, and whether the token was made up and must be shown."""
+    token, shown = _token(options.token_file)
+    tls = _tls(options.tls_cert, options.tls_key)
+    limits = (
+        {} if options.memory_limit is None else {"memory_limit": options.memory_limit}
+    )
+    scheme = "grpc+tls" if tls else "grpc"
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    config = Config(
+        workspace=options.workspace,
+        location=f"{scheme}://{host}:{options.port}",
+        token=token,
+        allowed_paths=tuple(options.allow_path),
+        mounts=tuple(_mount(text) for text in options.mount),
+        tls=tls,
+        **limits,
+    )
+    return config, shown
+
+
+def _token(file: Path | None) -> tuple[str, bool]:
+    if file is None:
+        return secrets.token_urlsafe(24), True
+    token = _read(file, "--token-file").decode("utf-8", "replace").strip()
+    if not token:
+        raise InvalidValue("--token-file is empty; write a token into it")
+    return token, False
+
+
+def _tls(certificate: Path | None, key: Path | None) -> tuple[bytes, bytes] | None:
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise InvalidValue("--tls-cert and --tls-key go together; give both")
+    return _read(certificate, "--tls-cert"), _read(key, "--tls-key")
+
+
+def _mount(text: str) -> tuple[str, Path]:
+    prefix, equals, home = text.partition("=")
+    if not (prefix.startswith("/") and equals and home):
+        raise InvalidValue(f"--mount takes /PREFIX=DIR, not '{text}'")
+    return prefix.rstrip("/"), Path(home)
+
+
+def _read(file: Path, option: str) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        reason = error.strerror or "it cannot be read"
+        raise InvalidValue(f"{option} {file}: {reason}") from None

@@ -73,7 +73,7 @@ def copy(planning: Planning, node: Copy) -> Plan:
     workspace = planning.environment.workspace
 
     def work(control: Control) -> int:
-        source = _opened(planning, shown, options)
+        source = _opened(planning, shown, options, control)
         batches = _reported(source, control, "copying")
         if mode == "append" and workspace.tables.exists(name):
             return workspace.tables.append(name, batches)
@@ -169,7 +169,7 @@ def insert(planning: Planning, node: Insert) -> Plan:
     """INSERT INTO t ...: append rows; DataFusion only plans them."""
     name = stored_name(node.table)
     tables = planning.environment.workspace.tables
-    target = tables.open(name).schema
+    target = _at(node.table.position, partial(tables.open, name)).schema
     prefix = node.text[node.verb.start : node.query.span.start]
     planned = planning.frame(node.query, PLAN_DML, prefix)
     # Below the INSERT lies a query with the table's own columns, in order.
@@ -191,7 +191,8 @@ def drop_table(planning: Planning, node: DropTable) -> Plan:
         control.check()
         if not node.if_exists:
             for table, name in zip(node.tables, names, strict=True):
-                _at(table.position, partial(tables.open, name))
+                if not tables.exists(name):  # a damaged one can be dropped, too
+                    _at(table.position, partial(tables.open, name))
         for name in names:
             if tables.exists(name):
                 tables.drop(name)
@@ -280,7 +281,9 @@ def _require(options: Options, name: str, only: str) -> None:
         raise options.invalid(name, f"'{only}'")
 
 
-def _opened(planning: Planning, shown: str, options: Options) -> pa.RecordBatchReader:
+def _opened(
+    planning: Planning, shown: str, options: Options, control: Control
+) -> pa.RecordBatchReader:
     """Return the rows of the user's file, or one row per picture of a folder."""
     paths = planning.environment.workspace.paths
     path: Path = paths.resolve(shown)
@@ -292,7 +295,8 @@ def _opened(planning: Planning, shown: str, options: Options) -> pa.RecordBatchR
             position=options.position("file_type"),
         )
     path = paths.existing_file(shown)
-    return read_file(path, shown, encoding=options.text("encoding", "utf-8"))
+    encoding = options.text("encoding", "utf-8")
+    return read_file(path, shown, encoding=encoding, control=control)
 
 
 def _reported(

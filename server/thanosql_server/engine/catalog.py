@@ -15,7 +15,7 @@ from datafusion.catalog import CatalogProvider, SchemaProvider
 
 from thanosql_server.engine.provider import LanceTable
 from thanosql_server.engine.session import CATALOG, SCHEMA
-from thanosql_server.errors import ThanoSQLError
+from thanosql_server.errors import ThanoSQLError, UndefinedTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +57,7 @@ class Tables(SchemaProvider):
     def __init__(self, workspace: Workspace) -> None:
         self._tables = workspace.tables
         self.handed_out: list[LanceTable] = []
+        self.failure: ThanoSQLError | None = None
 
     # DataFusion reads this as an attribute that is a list, whatever the stub says.
     @property
@@ -72,8 +73,11 @@ class Tables(SchemaProvider):
         """Return the table's newest version, or None."""
         try:
             table = LanceTable(self._tables.open(name))
-        except ThanoSQLError:
+        except UndefinedTable:
+            return None
+        except ThanoSQLError as error:
             # A broken table must not break the listing of all others.
+            self.failure = error
             return None
         self.handed_out.append(table)
         return table

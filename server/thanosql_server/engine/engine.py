@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from thanosql_server.engine import actions, storing
@@ -13,7 +14,7 @@ from thanosql_server.engine.catalog import (
 )
 from thanosql_server.engine.encoders import Encoders
 from thanosql_server.engine.plan import Plan
-from thanosql_server.engine.planning import Environment, Planning
+from thanosql_server.engine.planning import Environment, Planning, check_count
 from thanosql_server.engine.session import CATALOG, SCHEMA, Contexts
 from thanosql_server.errors import NotSupported, Position
 from thanosql_server.sql import nodes
@@ -21,11 +22,12 @@ from thanosql_server.sql.parser import parse
 from thanosql_server.storage.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     import pyarrow as pa
 
     from thanosql_server.config import Config
+    from thanosql_server.control import Control
 
 
 class Engine:
@@ -52,7 +54,10 @@ class Engine:
         """
         statement = parse(sql)
         planning = Planning(self._environment, statement, parameters)
-        return _PLANNERS[type(statement)](planning, statement)
+        plan = _PLANNERS[type(statement)](planning, statement)
+        if parameters is None and statement.parameter_count:
+            return replace(plan, execute=_without_values(statement))
+        return plan
 
     def catalogs(self) -> list[str]:
         """Return the names of the catalogs."""
@@ -65,6 +70,22 @@ class Engine:
     def tables(self, *, columns: bool = False) -> Iterable[TableInfo]:
         """Yield every table, with its columns if asked for."""
         return table_infos(self._environment.workspace, columns=columns)
+
+    def close(self) -> None:
+        """Leave the workspace in order; no statement may run any more."""
+        self._environment.workspace.close()
+
+
+def _without_values(
+    statement: nodes.Statement,
+) -> Callable[[Control], Iterator[pa.RecordBatch | None]]:
+    """Return how a statement runs that was planned to be described only."""
+
+    def execute(control: Control) -> Iterator[pa.RecordBatch | None]:
+        check_count(statement, ())
+        return iter(())
+
+    return execute
 
 
 def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:

@@ -42,7 +42,7 @@ _NOISE = re.compile(
 )
 _DATA = re.compile(
     r"Divide by zero|Cast error|Cannot cast|Overflow|Invalid argument error|"
-    r"Parser error|(?:LIMIT|OFFSET) must be"
+    r"Parser error|(?:LIMIT|OFFSET) must be|Execution error: |regex parse error"
 )
 
 

@@ -8,7 +8,7 @@ calls, and hands the text to DataFusion. Nothing here runs or changes the worksp
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from thanosql_server.control import Control
 from thanosql_server.engine import session
@@ -63,7 +63,7 @@ class Planning:
         self.catalog = Catalog(self.environment.workspace)
         self.context = self.environment.contexts.new(self.catalog)
         self.clauses = Clauses(self)
-        _check_count(self.statement, self.arguments)
+        check_count(self.statement, self.arguments)
 
     def frame(
         self, query: Query, options: SQLOptions = session.READ_ONLY, prefix: str = ""
@@ -127,6 +127,9 @@ class Planning:
     def _explain(
         self, error: Exception, rewritten: Rewritten, shift: int
     ) -> ThanoSQLError:
+        broken = self.catalog.tables.failure
+        if broken is not None:
+            return broken
         return translate(
             error,
             self.statement.text,
@@ -145,10 +148,14 @@ def _respelled(text: str, error: Exception) -> str | None:
     return respell(text, name, right) if right and right != name else None
 
 
-def _check_count(statement: Statement, arguments: Sequence[pa.Scalar] | None) -> None:
+def check_count(statement: Statement, arguments: Sequence[Any] | None) -> None:
+    """Raise InvalidStatement unless there is one value per parameter, or None."""
     wanted = statement.parameter_count
     if arguments is not None and len(arguments) != wanted:
+        given = (
+            "1 value was" if len(arguments) == 1 else f"{len(arguments)} values were"
+        )
         raise InvalidStatement(
             f"the statement has {wanted} parameter{'s' * (wanted != 1)}, "
-            f"but {len(arguments)} value{'s' * (len(arguments) != 1)} were given"
+            f"but {given} given"
         )

@@ -54,6 +54,7 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
         self.top_k: TopK | None = None
         self.limit: int | None = None
         self.batch_rows: int | None = None
+        self.failure: Exception | None = None
 
     @property
     def schema(self) -> pa.Schema:
@@ -99,6 +100,14 @@ class _Scanner:
         return pa.schema([schema.field(name) for name in self.columns])
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._batches()
+        except Exception as error:
+            # DataFusion hands exceptions of Python code on as text only.
+            self.source.failure = error
+            raise
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
         source = self.source
         if source.top_k is not None:
             return self._most_similar(source.top_k)

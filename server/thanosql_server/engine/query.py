@@ -105,7 +105,8 @@ def _hinted(planning: Planning, frame: DataFrame) -> DataFrame:
 
 def _failure(planning: Planning, error: BaseException) -> ThanoSQLError:
     """Return what really went wrong: a function's own exception comes first."""
-    cause = planning.failure or error
+    scans = (table.failure for table in planning.catalog.tables.handed_out)
+    cause = planning.failure or next(filter(None, scans), None) or error
     if isinstance(cause, ThanoSQLError):
         return cause
     if planning.control.cancelled:

@@ -7,6 +7,7 @@ import pytest
 from thanosql_server.control import Control
 from thanosql_server.errors import (
     Cancelled,
+    InternalError,
     InvalidData,
     InvalidStatement,
     NotSupported,
@@ -151,3 +152,14 @@ def test_a_position_in_rewritten_text_is_the_users(numbers):
     with pytest.raises(SyntaxError_) as caught:
         numbers(sql)
     assert caught.value.position == Position(3, 7)
+
+
+def test_a_damaged_table_says_so_and_leaves_the_others_alone(numbers):
+    numbers("CREATE TABLE b AS SELECT 1 AS x")
+    folder = numbers.config.workspace / ".thanosql" / "tables" / "b.lance"
+    for file in (folder / "_versions").iterdir():
+        file.write_bytes(b"not a manifest")
+    with pytest.raises(InternalError, match="table 'b'"):
+        numbers("SELECT * FROM b")
+    assert numbers.rows("SELECT count(*) FROM t") == [(ROWS,)]
+    assert ("t",) in numbers.rows("LIST TABLE")

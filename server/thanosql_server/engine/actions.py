@@ -18,6 +18,7 @@ from thanosql_server.engine.plan import NO_ROWS, Plan
 from thanosql_server.engine.session import CATALOG, PLAN_DML, SCHEMA, adopt
 from thanosql_server.engine.storing import embedding_field
 from thanosql_server.errors import (
+    DuplicateObject,
     InvalidStatement,
     InvalidValue,
     ThanoSQLError,
@@ -157,8 +158,14 @@ def create_table_as(planning: Planning, node: CreateTableAs) -> Plan:
     tables = planning.environment.workspace.tables
 
     def work(control: Control) -> int:
-        if node.if_not_exists and tables.exists(name):
-            return 0
+        if tables.exists(name) and not node.or_replace:
+            if node.if_not_exists:
+                return 0
+            raise DuplicateObject(
+                f"table '{name}' already exists; choose another name, or write CREATE "
+                "OR REPLACE TABLE",
+                position=node.table.position,
+            )
         batches = queries.rows(planning, frame, schema, control)
         return tables.create(name, reader(batches, schema), overwrite=node.or_replace)
 

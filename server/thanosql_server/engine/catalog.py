@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.dataset as pads
 from datafusion.catalog import CatalogProvider, SchemaProvider
 
-from thanosql_server.engine.provider import LanceTable
+from thanosql_server.engine.provider import LanceTable, RowsTable
 from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.errors import ThanoSQLError, UndefinedTable
 
@@ -103,7 +102,7 @@ class SystemTables(SchemaProvider):
     def table(self, name: str) -> DataFusionTable | None:
         """Return the rows as of now, or None."""
         rows = self._rows.get(name)
-        return pads.dataset(rows()) if rows else None
+        return RowsTable(rows()) if rows else None
 
 
 class Catalog(CatalogProvider):

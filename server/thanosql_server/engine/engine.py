@@ -16,7 +16,7 @@ from thanosql_server.engine.encoders import Encoders
 from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.planning import Environment, Planning, check_count
 from thanosql_server.engine.session import CATALOG, SCHEMA, Contexts
-from thanosql_server.errors import NotSupported, Position
+from thanosql_server.errors import InvalidStatement, NotSupported, Position
 from thanosql_server.sql import nodes
 from thanosql_server.sql.parser import parse
 from thanosql_server.storage.workspace import Workspace
@@ -92,6 +92,8 @@ def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
     _check_prints(planning, statement)
     frame = planning.frame(statement.query)
     schema = queries.announced_schema(planning, frame)
+    if not len(schema):
+        raise InvalidStatement("the query has no columns; select some, or * for all")
     parameters = planning.parameter_schema(frame)
     if storing.stored_clauses(statement):
         return Plan(

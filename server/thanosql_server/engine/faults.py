@@ -104,6 +104,10 @@ def translate(
 
 def _by_kind(message: str, error: BaseException) -> ThanoSQLError:
     plain = _plain(message)
+    if "DDL not supported: CreateMemoryTable" in message:
+        return NotSupported(
+            "SELECT INTO is not supported; CREATE TABLE ... AS SELECT does the same"
+        )
     if "Resources exhausted" in message:
         return ResourceExhausted(
             "the statement needs more memory than the server may use; select fewer "

@@ -68,28 +68,44 @@ def _top_k(plan: LogicalPlan, queries: Queries) -> TopK | None:
     keys, k = variant.sort_exprs(), variant.get_fetch_val()
     if not k or len(keys) != 1 or keys[0].ascending() or keys[0].nulls_first():
         return None
-    scan, key = _resolve(sort.inputs()[0], _unalias(keys[0].expr()))
-    if scan is None or scan.to_variant().fetch() is not None:
+    found = _similarity(sort.inputs()[0], _unalias(keys[0].expr()), queries)
+    if found is None:
         return None
-    if key.variant_name() != "ScalarFunction":
-        return None
-    query = queries.get(key.canonical_name().partition("(")[0])
-    operands = key.rex_call_operands()
-    if query is None or operands[0].variant_name() != "Column":
-        return None
-    return TopK(operands[0].to_variant().name(), query, int(k))
+    column, query = found
+    return TopK(column, query, int(k))
 
 
-def _resolve(plan: LogicalPlan, key: Expr) -> tuple[LogicalPlan | None, Expr]:
-    """Follow `key` through projections and aliases down to the table scan."""
-    while _kind(plan) in _PASS_THROUGH:
-        if _kind(plan) == "Projection" and key.variant_name() == "Column":
-            found = _projected(plan, key.to_variant().name())
-            if found is None:
-                return None, key
-            key = found
+def _similarity(
+    plan: LogicalPlan, key: Expr, queries: Queries
+) -> tuple[str, Callable[[], NDArray[np.float32]]] | None:
+    """Follow the sort key down to the table's column and the query it is compared with.
+
+    The key is a column until a projection shows it to be a similarity function; from
+    there its operand is followed, since a projection below may name another column,
+    or something computed, like the one that the table stores.
+    """
+    query = None
+    while True:
+        if query is None and key.variant_name() == "ScalarFunction":
+            query = queries.get(key.canonical_name().partition("(")[0])
+            if query is None:
+                return None
+            key = _unalias(key.rex_call_operands()[0])
+        if key.variant_name() != "Column":
+            return None
+        name = key.to_variant().name()
+        kind = _kind(plan)
+        if kind == "TableScan":
+            whole = plan.to_variant().fetch() is None
+            return (name, query) if query is not None and whole else None
+        if kind not in _PASS_THROUGH:
+            return None
+        if kind == "Projection":
+            below = _projected(plan, name)
+            if below is None:
+                return None
+            key = below
         plan = plan.inputs()[0]
-    return (plan if _kind(plan) == "TableScan" else None), key
 
 
 def _projected(plan: LogicalPlan, name: str) -> Expr | None:

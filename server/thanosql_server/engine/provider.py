@@ -72,6 +72,37 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
         return _Scanner(self, columns, filter)
 
 
+class RowsTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
+    """A few rows in memory.
+
+    pyarrow's own dataset of a table without rows has no partitions, and DataFusion
+    cannot plan a sort over none.
+    """
+
+    def __new__(cls, rows: pa.Table) -> RowsTable:
+        """Make the Arrow object below, which takes no arguments."""
+        dataset: RowsTable = pads.Dataset.__new__(cls)
+        return dataset
+
+    def __init__(self, rows: pa.Table) -> None:
+        self._rows = pads.dataset(rows)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the rows."""
+        return self._rows.schema
+
+    def get_fragments(self, filter: pc.Expression | None = None) -> list[RowsTable]:
+        """Return the rows as the one fragment."""
+        return [self]
+
+    def scanner(
+        self, schema: Any = None, columns: Any = None, filter: Any = None, **_: Any
+    ) -> pads.Scanner:
+        """Return a scan of the rows."""
+        return self._rows.scanner(columns=columns, filter=filter)
+
+
 @dataclass(frozen=True)
 class _Fragment:
     source: LanceTable

@@ -44,7 +44,7 @@ READ_ONLY = (
     .with_allow_statements(False)
 )
 PLAN_DML = READ_ONLY.with_allow_dml(True)
-"""Allows INSERT to be planned; the engine carries it out itself (see dml.py)."""
+"""Allows INSERT to be planned; the engine carries it out itself (see actions.py)."""
 
 __all__ = ["CATALOG", "PLAN_DML", "READ_ONLY", "SCHEMA", "Contexts", "DataFrame"]
 

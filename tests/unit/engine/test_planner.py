@@ -104,6 +104,31 @@ def test_filters_run_before_the_search(numbers):
     assert found.column("id").to_pylist() == wanted
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "SELECT id, f AS e FROM t",
+        "SELECT id, f AS e, e AS f FROM t",
+        "SELECT id, CASE WHEN id < 500 THEN e ELSE f END AS e FROM t",
+        "SELECT b.id, a.e FROM (SELECT id, f AS e FROM t) a JOIN t b ON a.id = b.id",
+    ],
+)
+def test_another_column_under_the_same_name_is_searched_as_itself(numbers, body):
+    matrix = vectors(seed=1)
+    flat = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), DIM)
+    table = numbers("SELECT id, e FROM t ORDER BY id").append_column("f", flat)
+    numbers.workspace.tables.create("t", table.to_reader(), overwrite=True)
+    sql = f"SELECT id, sim(e) AS s FROM ({body}) ORDER BY s DESC LIMIT 5"
+    hint, found = hinted(numbers, sql)
+    assert found == answer(planned(numbers, sql)[0])
+    if "JOIN" not in body and "CASE" not in body:
+        assert hint.column == "f"
+        wanted = np.argsort(-(matrix @ QUERY), kind="stable")[:5]
+        assert found.column("id").to_pylist() == wanted.tolist()
+    else:
+        assert hint is None
+
+
 def test_a_plain_limit_is_handed_to_the_table(numbers):
     _, catalog, plan = planned(numbers, "SELECT * FROM t LIMIT 3")
     give_hints(plan, {}, catalog.tables.handed_out)

@@ -7,6 +7,7 @@ import pytest
 from thanosql_server.control import Control
 from thanosql_server.errors import (
     Cancelled,
+    DuplicateObject,
     InternalError,
     InvalidData,
     InvalidStatement,
@@ -55,6 +56,13 @@ def test_new_tables_appear_at_once(run):
     assert run.rows("DESCRIBE b") == [("x", "Int64", "YES")] or run.rows(
         "DESCRIBE b"
     ) == [("x", "Int64", "NO")]
+
+
+def test_lists_may_be_empty(run):
+    assert run.rows("LIST MODEL") == []
+    assert run("LIST MODEL").schema.names == ["name", "class_name", "last_updated_utc"]
+    assert run.rows("SELECT count(*) FROM thanosql.models") == [(0,)]
+    assert run.rows("LIST TABLE") == []
 
 
 def test_a_table_with_a_strange_name_is_just_a_table(run):
@@ -124,6 +132,9 @@ ERRORS = [
     ("SELECT id + name FROM t", InvalidStatement, "cannot coerce", None),
     ("SELECT name FROM t GROUP BY cat", InvalidStatement, "GROUP BY", None),
     ("COPY (SELECT 1) TO 'x.csv'", NotSupported, "", None),
+    ("FROM t", InvalidStatement, "the query has no columns", None),
+    ("SELECT 1 AS a INTO b", NotSupported, "CREATE TABLE ... AS SELECT", None),
+    ("CREATE TABLE t AS SELECT 1", DuplicateObject, "OR REPLACE", (1, 14)),
     ("SET datafusion.execution.batch_size = 1", NotSupported, "SET", None),
     (
         "CREATE EXTERNAL TABLE x STORED AS CSV LOCATION '/etc/passwd'",

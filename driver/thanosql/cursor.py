@@ -215,6 +215,12 @@ class Cursor:
             raise errors.ProgrammingError(
                 f"a statement must be text, not {type(operation).__name__}"
             )
+        try:
+            operation.encode()
+        except UnicodeEncodeError:
+            raise errors.ProgrammingError(
+                "the statement holds half of a surrogate pair, which is no character"
+            ) from None
         self._statement_id = uuid.uuid4().hex
         # Progress is asked for in any case: while pyarrow waits for a message, Python
         # cannot act on Ctrl+C, and the server sends progress every 250 ms.

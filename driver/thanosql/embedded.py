@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from thanosql.errors import InterfaceError
+from thanosql.errors import InterfaceError, error_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,7 @@ def start(workspace: str, options: dict[str, Any]) -> Lease:
     with _lock:
         shared = _running.get(folder)
         if shared is None:
-            server = find("embedded")(str(folder), **options)
+            server = _started(folder, options)
             shared = _running[folder] = _Shared(folder, options, server)
         elif options and options != shared.options:
             raise InterfaceError(
@@ -114,6 +114,19 @@ def start(workspace: str, options: dict[str, Any]) -> Lease:
             )
         shared.leases += 1
         return Lease(shared)
+
+
+def _started(folder: Path, options: dict[str, Any]) -> Server:
+    try:
+        server: Server = find("embedded")(str(folder), **options)
+    except Exception as ex:
+        # The server's own errors are no exceptions of PEP 249; this is how one knows
+        # them without importing the server.
+        sqlstate = getattr(ex, "sqlstate", None)
+        if not isinstance(sqlstate, str):
+            raise
+        raise error_class(sqlstate)(str(ex), sqlstate=sqlstate) from None
+    return server
 
 
 def _release(shared: _Shared) -> None:

@@ -100,7 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     try:
         config, shown_token = _config(_parser().parse_args(arguments))
-        server = FlightSqlServer(Engine(config), config)
+        engine = Engine(config)
+        server = FlightSqlServer(engine, config)
     except ThanoSQLError as error:
         print(f"thanosql serve: {error}", file=sys.stderr)
         return 1
@@ -108,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shown_token:
         print(f"token: {config.token}", flush=True)
     _until_stopped(server)
+    engine.close()
     return 0
 
 

@@ -154,9 +154,10 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
                 middleware={"token": TokenCheck(gate)},
             )
         except (pa.ArrowException, OSError):
+            tls = ", or the TLS certificate or its key unusable" if config.tls else ""
             raise InvalidValue(
                 f"the server cannot listen at '{config.location}'; is the port taken, "
-                "or the address not one of this machine?"
+                f"or the address not one of this machine{tls}?"
             ) from None
         self.location = _with_port(config.location, self.port)
 

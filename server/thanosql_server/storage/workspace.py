@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from thanosql_server.errors import InvalidValue
 from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import OUR_FOLDER, PathPolicy
 from thanosql_server.storage.scratch import Scratch
@@ -31,15 +32,22 @@ class Workspace:
 
     @classmethod
     def open(cls, config: Config) -> Workspace:
-        """Open the workspace, make its folders, and clean up after killed servers."""
+        """Open the workspace, make its folders, and clean up after killed servers.
+
+        Raises:
+            InvalidValue: the folder cannot be made or written.
+        """
         ours = config.workspace.resolve() / OUR_FOLDER
-        scratch = Scratch(ours / "trash")
-        return cls(
-            PathPolicy(config.workspace, config.allowed_paths, config.mounts),
-            TableStore(ours / "tables", scratch),
-            ModelStore(ours / "models", scratch),
-            scratch,
-        )
+        try:
+            scratch = Scratch(ours / "trash")
+            tables = TableStore(ours / "tables", scratch)
+            models = ModelStore(ours / "models", scratch)
+        except OSError as failure:
+            raise InvalidValue(
+                f"the workspace '{config.workspace}' cannot be used: {failure.strerror}"
+            ) from failure
+        paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
+        return cls(paths, tables, models, scratch)
 
     def close(self) -> None:
         """Remove what is half-written; the workspace cannot be used afterwards."""

@@ -1,0 +1,44 @@
+-- Options.
+
+-- ProgrammingError 42704 1,26
+-- CONVERT has no option 'image_cool'; did you mean 'image_col'?
+CONVERT USING m OPTIONS (image_cool='x') AS SELECT * FROM test
+
+-- ProgrammingError 42704 3,3
+-- SimCLR has no option 'max_epoch'; did you mean 'max_epochs'?
+BUILD MODEL n USING SimCLR
+OPTIONS (
+  max_epoch=1)
+AS SELECT * FROM train
+
+-- DataError 22023 1,37
+-- option 'max_epochs' must be a whole number of at least 1, not 'many'
+BUILD MODEL n USING SimCLR OPTIONS (max_epochs='many') AS SELECT * FROM train
+
+-- DataError 22023 1,37
+-- option 'backbone' must be one of resnet8, resnet10, resnet18, not 'vgg'
+BUILD MODEL n USING SimCLR OPTIONS (backbone='vgg') AS SELECT * FROM train
+
+-- ProgrammingError 42601 1,45
+-- option 'seed' is given twice
+BUILD MODEL n USING SimCLR OPTIONS (seed=1, seed=2) AS SELECT * FROM train
+
+-- DataError 22023 1,17
+-- option 'overwrite' must be True or False, not 'yes'
+COPY t OPTIONS (overwrite='yes') FROM 'fine.csv'
+
+-- DataError 22023
+-- there is no text encoding named 'klingon'; try utf-8, utf-16, cp949 or latin-1
+COPY t OPTIONS (encoding='klingon') FROM 'latin.csv'
+
+-- DataError 22023 1,26
+-- option 'batch_size' must be a whole number from 1 to 8192, not 0
+CONVERT USING m OPTIONS (batch_size=0) AS SELECT * FROM test
+
+-- DataError 22023 1,26
+-- option 'on_error' must be 'null' or 'fail', not 'explode'
+CONVERT USING m OPTIONS (on_error='explode') AS SELECT * FROM test
+
+-- DataError 22000
+-- a table cannot have a column named 'a.b'; choose a name that is not empty, has no '.' or '`' and is none of _rowaddr, _rowid, _rowoffset
+CONVERT USING m OPTIONS (table_name='test', result_col='a.b') AS SELECT * FROM test

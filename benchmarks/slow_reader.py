@@ -1,9 +1,9 @@
 """Memory of a server while a client reads a wide table slowly.
 
 A server of its own process gets a table of 400,000 rows x 512 float32 (820 MB of
-vectors; 800,000 rows, 1.6 GB, without --quick), and a client that takes one batch at a time and
-rests in between. What the server holds must not grow with what the client has not
-taken yet, nor with the table.
+vectors; 800,000 rows, 1.6 GB, without --quick), and a client that takes one batch at a
+time and rests in between. What the server holds must not grow with what the client has
+not taken yet, nor with the table.
 
     python benchmarks/slow_reader.py [--quick]
 """

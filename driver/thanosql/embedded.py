@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import inspect
 import threading
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from thanosql.conninfo import nearest
 from thanosql.errors import InterfaceError, error_class
 
 if TYPE_CHECKING:
@@ -117,8 +119,10 @@ def start(workspace: str, options: dict[str, Any]) -> Lease:
 
 
 def _started(folder: Path, options: dict[str, Any]) -> Server:
+    serve = find("embedded")
+    _check_options(serve, options)
     try:
-        server: Server = find("embedded")(str(folder), **options)
+        server: Server = serve(str(folder), **options)
     except Exception as ex:
         # The server's own errors are no exceptions of PEP 249; this is how one knows
         # them without importing the server.
@@ -127,6 +131,15 @@ def _started(folder: Path, options: dict[str, Any]) -> Server:
             raise
         raise error_class(sqlstate)(str(ex), sqlstate=sqlstate) from None
     return server
+
+
+def _check_options(serve: Callable[..., Any], options: dict[str, Any]) -> None:
+    parameters = inspect.signature(serve).parameters.values()
+    known = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY]
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    for name in options:
+        if name not in known and not takes_any:
+            raise InterfaceError(f"unknown argument '{name}'{nearest(name, known)}")
 
 
 def _release(shared: _Shared) -> None:

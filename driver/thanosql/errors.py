@@ -94,6 +94,9 @@ _BY_CLASS: dict[str, type[DatabaseError]] = {
     "XX": InternalError,
 }
 
+UNDEFINED_FILE = "58P01"
+"""PostgreSQL counts it among the system's errors; here a statement named the file."""
+
 CANCELLED = "57014"
 """SQLSTATE of a statement that was cancelled or ran into its timeout."""
 
@@ -103,4 +106,6 @@ NO_CONNECTION = "08001"
 
 def error_class(sqlstate: str) -> type[DatabaseError]:
     """Return the PEP 249 class for a SQLSTATE."""
+    if sqlstate == UNDEFINED_FILE:
+        return ProgrammingError
     return _BY_CLASS.get(sqlstate[:2], DatabaseError)

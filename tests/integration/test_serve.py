@@ -232,3 +232,10 @@ def test_a_workspace_that_cannot_be_made_is_named(tmp_path, capsys):
     with pytest.raises(thanosql.DataError) as caught:
         thanosql.connect(workspace)
     assert str(caught.value) == sentence
+
+
+def test_an_unknown_setting_of_an_embedded_server_names_the_nearest(tmp_path):
+    with pytest.raises(thanosql.InterfaceError) as caught:
+        thanosql.connect(tmp_path, allowed_path=["/data"])
+    expected = "unknown argument 'allowed_path'; did you mean 'allowed_paths'?"
+    assert str(caught.value) == expected

@@ -74,7 +74,7 @@ def copy(planning: Planning, node: Copy) -> Plan:
     workspace = planning.environment.workspace
 
     def work(control: Control) -> int:
-        source = _opened(planning, shown, options, control)
+        source = _opened(planning, node, shown, options, control)
         batches = _reported(source, control, "copying")
         if mode == "append" and workspace.tables.exists(name):
             return workspace.tables.append(name, batches)
@@ -125,7 +125,7 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
     def work(control: Control) -> int:
         if node.if_not_exists and tables.exists(name):
             return 0
-        folder = paths.existing_folder(shown)
+        folder = _at(node.source_position, partial(paths.existing_folder, shown))
         files = list_images(folder, shown, _extensions(options), paths)
         column = embedding_column(handle.name, handle.family.base)
         field = embedding_field(column, handle.dim, handle.name)
@@ -289,11 +289,11 @@ def _require(options: Options, name: str, only: str) -> None:
 
 
 def _opened(
-    planning: Planning, shown: str, options: Options, control: Control
+    planning: Planning, node: Copy, shown: str, options: Options, control: Control
 ) -> pa.RecordBatchReader:
     """Return the rows of the user's file, or one row per picture of a folder."""
     paths = planning.environment.workspace.paths
-    path: Path = paths.resolve(shown)
+    path: Path = _at(node.source_position, partial(paths.resolve, shown))
     if path.is_dir():
         return list_images(path, shown, _extensions(options), paths)
     if "file_type" in options:
@@ -301,7 +301,7 @@ def _opened(
             f"option 'file_type' chooses pictures of a folder, and '{shown}' is a file",
             position=options.position("file_type"),
         )
-    path = paths.existing_file(shown)
+    path = _at(node.source_position, partial(paths.existing_file, shown))
     encoding = options.text("encoding", "utf-8")
     return read_file(path, shown, encoding=encoding, control=control)
 

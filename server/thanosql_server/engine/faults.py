@@ -35,6 +35,8 @@ _TABLE = re.compile(r"table '(?:thanosql\.)?(?:public\.)?(.+?)' not found")
 _COLUMN = re.compile(r"No field named (.+?)\.(?:\s|\Z)")
 _FIELDS = re.compile(r"Valid fields are (.+?)\.?\Z", re.DOTALL)
 _FUNCTION = re.compile(r"Invalid function '(.+?)'")
+_SIGNATURE = re.compile(r"Function '(\w+)' failed to match any signature")
+_RECEIVED = re.compile(r"received (?:\w+ \(DataType: )?(\w+)")
 _NOISE = re.compile(
     r"^(?:DataFusion error: |External error: |Error during planning: |Schema error: |"
     r"SQL error: |Arrow error: |Execution error: |Optimizer rule '\w+' failed\s+"
@@ -83,6 +85,8 @@ def translate(
     missing = unknown_column(error) if isinstance(error, Exception) else None
     if missing:
         name, fields = missing
+        if name in fields:
+            return _wrong_relation(message, name, text)
         hint = nearest(name, fields) or _listing(fields)
         return UndefinedColumn(
             f"there is no column '{name}'{hint}", position=locate(text, name)
@@ -102,11 +106,26 @@ def translate(
     return _by_kind(message, error)
 
 
+def _wrong_relation(message: str, name: str, text: str) -> UndefinedTable:
+    """Return the error for `x.name` where only `x` is wrong."""
+    match = _COLUMN.search(message)
+    relation = _bare(match.group(1).rpartition(".")[0]) if match else ""
+    return UndefinedTable(
+        f"there is no table or alias '{relation}' with a column '{name}' in this query",
+        position=locate(text, relation),
+    )
+
+
 def _by_kind(message: str, error: BaseException) -> ThanoSQLError:
     plain = _plain(message)
     if "DDL not supported: CreateMemoryTable" in message:
         return NotSupported(
             "SELECT INTO is not supported; CREATE TABLE ... AS SELECT does the same"
+        )
+    signature = _SIGNATURE.search(message)
+    if signature:
+        return InvalidStatement(
+            f"function '{signature.group(1)}' does not take {_given(message)}"
         )
     if "Resources exhausted" in message:
         return ResourceExhausted(
@@ -120,6 +139,13 @@ def _by_kind(message: str, error: BaseException) -> ThanoSQLError:
     if isinstance(error, ValueError) or "Error during planning" in message:
         return InvalidStatement(plain)
     return InternalError(plain)
+
+
+def _given(message: str) -> str:
+    """Return what a function was given: "2 arguments" or "Utf8"."""
+    received = _RECEIVED.search(message)
+    given = received.group(1) if received else "these arguments"
+    return f"{given} arguments" if given.isdigit() else given
 
 
 def _syntax_error(

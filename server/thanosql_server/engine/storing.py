@@ -11,7 +11,7 @@ from thanosql_server.engine import query as queries
 from thanosql_server.engine.clauses import fails_on_error, pick_image_column
 from thanosql_server.engine.executor import in_thread, reader
 from thanosql_server.engine.functions import vector_type
-from thanosql_server.engine.session import SCHEMA
+from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.ml.pipeline import embed_paths
 from thanosql_server.sql.names import quote, simple_table
 from thanosql_server.sql.nodes import Convert
@@ -50,7 +50,8 @@ def _store(
     planning: Planning, clause: Convert, stored: dict[int, str], control: Control
 ) -> None:
     """Carry out one clause and note the SELECT that now stands for it."""
-    target = planning.clauses.convert_options(clause).text("table_name", "")
+    named = planning.clauses.convert_options(clause).text("table_name", "")
+    target = named.removeprefix(f"{CATALOG}.").removeprefix(f"{SCHEMA}.")
     source = simple_table(clause.body)
     if source is not None and source.name == target:
         columns = _add_column(planning, clause, target, control)

@@ -1,6 +1,6 @@
 -- Files to copy.
 
--- OperationalError 58P01
+-- ProgrammingError 58P01 1,13
 -- there is no file 'missing.csv'
 COPY t FROM 'missing.csv'
 

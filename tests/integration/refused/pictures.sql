@@ -1,10 +1,10 @@
 -- Pictures.
 
--- OperationalError 58P01 1,14
+-- ProgrammingError 58P01 1,14
 -- there is no file 'missing.jpg'
 SEARCH IMAGE images='missing.jpg' USING m AS SELECT * FROM test
 
--- OperationalError 58P01 1,14
+-- ProgrammingError 58P01 1,14
 -- there is no file 'tutorial_data/mnist_data/test/932.jpg'; did you mean '923.jpg'?
 SEARCH IMAGE images='tutorial_data/mnist_data/test/932.jpg' USING m AS SELECT * FROM test
 
@@ -24,7 +24,7 @@ SEARCH IMAGE images='huge.png' USING m AS SELECT * FROM test
 -- the picture 'empty.jpg' cannot be read: empty file
 SEARCH IMAGE images='empty.jpg' USING m AS SELECT * FROM test
 
--- OperationalError 58P01 1,14
+-- ProgrammingError 58P01 1,14
 -- 'no_pictures' is a folder; a file is needed here
 SEARCH IMAGE images='no_pictures' USING m AS SELECT * FROM test
 

@@ -74,7 +74,7 @@ def test_mistakes_in_the_statement_are_programming_errors(code):
         ("23505", thanosql.IntegrityError),
         ("28000", thanosql.OperationalError),
         ("57014", thanosql.OperationalError),
-        ("58P01", thanosql.OperationalError),
+        ("58P01", thanosql.ProgrammingError),
         ("XX000", thanosql.InternalError),
         ("99999", thanosql.DatabaseError),
     ],

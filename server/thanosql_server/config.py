@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DEFAULT_PORT = 31337
 """The documented default port of `thanosql serve`."""
@@ -32,7 +34,6 @@ class Config:
         tls: certificate chain and private key in PEM form, or None for plain gRPC.
         memory_limit: bytes that all statements together may use before they spill.
         threads: CPU threads for queries and for encoders.
-        temp_dir: where sorts and joins spill.
     """
 
     workspace: Path
@@ -43,4 +44,3 @@ class Config:
     tls: tuple[bytes, bytes] | None = field(default=None, repr=False)
     memory_limit: int = field(default_factory=_half_of_memory)
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
-    temp_dir: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))

@@ -21,6 +21,8 @@ from datafusion import (
 )
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
     from datafusion.catalog import CatalogProvider
 
@@ -52,14 +54,16 @@ __all__ = ["CATALOG", "PLAN_DML", "READ_ONLY", "SCHEMA", "Contexts", "DataFrame"
 class Contexts:
     """Makes contexts that share one spilling memory pool."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, spill_folder: Path) -> None:
         self._threads = config.threads
-        # The fair pool lets sorts and aggregations spill where the greedy pool, which
-        # serves first come first, makes them fail.
+        # Each context makes a folder in the spill folder and removes it with itself; a
+        # killed server's are removed with its scratch folder. The fair pool lets sorts
+        # and aggregations spill where the greedy pool, which serves first come first,
+        # makes them fail.
         self._runtime = (
             RuntimeEnvBuilder()
             .with_fair_spill_pool(config.memory_limit)
-            .with_disk_manager_specified(str(config.temp_dir))
+            .with_disk_manager_specified(str(spill_folder))
         )
 
     def new(

@@ -12,6 +12,8 @@ from thanosql_server.storage.scratch import Scratch
 from thanosql_server.storage.tables import TableStore
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from thanosql_server.config import Config
 
 
@@ -48,6 +50,12 @@ class Workspace:
             ) from failure
         paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
         return cls(paths, tables, models, scratch)
+
+    def spill_folder(self) -> Path:
+        """Make a folder for what does not fit in memory; it goes with the process."""
+        folder = self._scratch.new_path()
+        folder.mkdir()
+        return folder
 
     def close(self) -> None:
         """Remove what is half-written; the workspace cannot be used afterwards."""

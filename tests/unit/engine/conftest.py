@@ -4,6 +4,7 @@ import pytest
 from thanosql_server.config import Config
 from thanosql_server.control import Control
 from thanosql_server.engine.engine import Engine
+from thanosql_server.engine.session import Contexts
 from thanosql_server.storage.workspace import Workspace
 
 ROWS, DIM = 1000, 8
@@ -16,6 +17,7 @@ class Runner:
         self.config = Config(workspace=folder, memory_limit=256 << 20)
         self.engine = Engine(self.config)
         self.workspace = Workspace.open(self.config)
+        self.contexts = Contexts(self.config, self.workspace.spill_folder())
 
     def __call__(self, sql, *parameters, control=None):
         values = [pa.scalar(value) for value in parameters] if parameters else None

@@ -56,7 +56,7 @@ LEFT_ALONE = [
 def planned(run, sql):
     """Return the frame, the catalog and the optimized plan of a query with sim()."""
     catalog = Catalog(run.workspace)
-    context = session.Contexts(run.config).new(catalog)
+    context = run.contexts.new(catalog)
     context.register_udf(
         similarity_function("sim", vector_type(DIM), lambda: QUERY, lambda work: work())
     )

@@ -4,6 +4,7 @@ import csv
 import shutil
 
 import pytest
+
 import thanosql
 from thanosql_server.digits import write_digits
 

@@ -7,10 +7,10 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from thanosql_proto.thanosql import Execute
 
 from thanosql import errors, types
 from thanosql.result import Result
+from thanosql_proto.thanosql import Execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from thanosql_proto.thanosql import Event
-
 from thanosql import types
+from thanosql_proto.thanosql import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
     import pyarrow as pa
-    from thanosql_proto.thanosql import Completed
-    from thanosql_proto.thanosql import Progress as ProgressMessage
 
     from thanosql.transport import ResultStream
+    from thanosql_proto.thanosql import Completed
+    from thanosql_proto.thanosql import Progress as ProgressMessage
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyarrow import flight
-from thanosql_proto.any import pack, unpack
-from thanosql_proto.thanosql import CancelStatement, CancelStatementResult
 
 from thanosql import errors
+from thanosql_proto.any import pack, unpack
+from thanosql_proto.thanosql import CancelStatement, CancelStatementResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from thanosql_proto.thanosql import Execute
-
     from thanosql.conninfo import Conninfo
+    from thanosql_proto.thanosql import Execute
 
 # Without a SQLSTATE from the server: the kind of exception decides. Order matters,
 # for Flight's classes derive from Arrow's.

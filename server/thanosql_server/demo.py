@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFont
+
 from thanosql import Error, connect
 from thanosql.table import format_table
-
 from thanosql_server.digits import write_digits
 
 if TYPE_CHECKING:

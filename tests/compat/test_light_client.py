@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from thanosql_server.app import serve_embedded
 
 ROOT = Path(__file__).parents[2]

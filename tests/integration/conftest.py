@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-import thanosql
 
+import thanosql
 from tests.integration.servers import Nursery, Servers, spawn
 
 

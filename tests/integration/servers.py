@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 import thanosql
 
 SERVE = "import sys; from thanosql.cli import main; sys.exit(main())"

@@ -8,9 +8,9 @@ import threading
 import adbc_driver_manager
 import pyarrow as pa
 import pytest
-import thanosql
 from adbc_driver_flightsql import DatabaseOptions, dbapi
 
+import thanosql
 from tests.integration.servers import Servers, wait_until
 
 QUERY = "tutorial_data/mnist_data/test/923.jpg"

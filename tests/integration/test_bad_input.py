@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 
 import pytest
+
 import thanosql
 from thanosql import DataError, ProgrammingError
 

@@ -12,10 +12,10 @@ import threading
 import time
 
 import pytest
-import thanosql
-from thanosql_server.app import serve_embedded
 
+import thanosql
 from tests.integration.servers import PATIENCE, SERVE, wait_until
+from thanosql_server.app import serve_embedded
 
 KILLS = 10
 

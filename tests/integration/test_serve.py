@@ -9,10 +9,10 @@ import subprocess
 import threading
 
 import pytest
-import thanosql
-from thanosql_server.app import main
 
+import thanosql
 from tests.integration.servers import wait_until
+from thanosql_server.app import main
 
 
 def fetch(connection, sql):

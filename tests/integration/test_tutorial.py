@@ -1,7 +1,8 @@
 """The image search tutorial, statement by statement, on drawn digits."""
 
-import thanosql
 from PIL import Image
+
+import thanosql
 from thanosql_server.demo import PRINT, SIMILARITY, STATEMENTS, result_picture
 
 

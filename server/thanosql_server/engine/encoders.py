@@ -88,13 +88,13 @@ class Encoders:
             known = self._queries.get(key)
         if known is not None:
             return known
+        encoder = self.encoder(handle)
         try:
-            image = open_image(path)
+            image = open_image(path, decode_side=encoder.decode_side)
         except UnreadableImage as error:
             raise InvalidData(
                 f"the picture '{shown}' cannot be read: {error}"
             ) from None
-        encoder = self.encoder(handle)
         vector: NDArray[np.float32] = encoder.encode_images(
             np.stack([encoder.preprocess(image)])
         )[0]

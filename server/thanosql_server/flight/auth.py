@@ -12,9 +12,9 @@ import hmac
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.flight as fl
+
 from thanosql_proto.flight import BasicAuth
 from thanosql_proto.message import DecodeError
-
 from thanosql_server.errors import Unauthenticated
 from thanosql_server.flight.status import border, to_status
 

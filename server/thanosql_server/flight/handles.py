@@ -14,7 +14,6 @@ from thanosql_proto.any import pack
 from thanosql_proto.flight_sql import TicketStatementQuery
 from thanosql_proto.message import DecodeError
 from thanosql_proto.thanosql import StatementHandle
-
 from thanosql_server.control import Control
 from thanosql_server.errors import InvalidValue, ResourceExhausted
 

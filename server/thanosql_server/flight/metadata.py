@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.flight as fl
+
 from thanosql_proto.any import pack
 from thanosql_proto.flight_sql import (
     CommandGetCatalogs,
@@ -26,7 +27,6 @@ from thanosql_proto.flight_sql import (
     CommandGetTableTypes,
     CommandGetXdbcTypeInfo,
 )
-
 from thanosql_server.flight.service import Described
 from thanosql_server.flight.sql_info import SQL_INFO_SCHEMA, sql_info_batch
 from thanosql_server.flight.sql_types import XDBC_SCHEMA, type_name, xdbc_rows
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from thanosql_proto.message import Message
-
     from thanosql_server.flight.protocol import Engine, TableInfo
     from thanosql_server.flight.service import Service
 

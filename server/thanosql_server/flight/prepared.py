@@ -18,7 +18,6 @@ from thanosql_proto.flight_sql import (
     DoPutPreparedStatementResult,
     DoPutUpdateResult,
 )
-
 from thanosql_server.errors import UndefinedObject
 from thanosql_server.flight.handles import Statement, new_id
 from thanosql_server.flight.parameters import collect, sets_of

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.flight as fl
+
 from thanosql_proto import flight as bare
 from thanosql_proto import flight_sql as fsql
 from thanosql_proto import thanosql as own
 from thanosql_proto.any import pack, unpack
 from thanosql_proto.message import DecodeError, Message
-
 from thanosql_server.errors import InvalidValue, NotSupported
 from thanosql_server.flight import metadata, prepared, sessions, statements
 from thanosql_server.flight.auth import Gate, Handshake, TokenCheck

@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
 from thanosql_proto.flight_sql_info import (
     SqlInfo,
     SqlNullOrdering,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from pyarrow import types as pat
+
 from thanosql_proto.flight_sql_info import (
     Nullable,
     Searchable,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow.flight as fl
+
 from thanosql_proto.any import unpack
 from thanosql_proto.flight import (
     CancelFlightInfoRequest,
@@ -20,7 +21,6 @@ from thanosql_proto.flight_sql import (
     TicketStatementQuery,
 )
 from thanosql_proto.thanosql import CancelStatement, CancelStatementResult, Execute
-
 from thanosql_server.errors import InvalidValue
 from thanosql_server.flight.handles import Statement, new_id
 from thanosql_server.flight.parameters import read_sets

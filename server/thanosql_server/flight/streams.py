@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.flight as fl
-from thanosql_proto.thanosql import Completed, Event, Progress
 
+from thanosql_proto.thanosql import Completed, Event, Progress
 from thanosql_server.errors import InvalidValue, ThanoSQLError
 from thanosql_server.flight.status import border
 

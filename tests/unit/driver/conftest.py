@@ -1,6 +1,6 @@
 import pytest
-import thanosql
 
+import thanosql
 from tests.unit.driver.tiny_server import Embedded, TinyServer
 
 

@@ -1,8 +1,8 @@
 import socket
 
 import pytest
-import thanosql
 
+import thanosql
 from tests.unit.driver.tiny_server import TOKEN, TinyServer
 
 

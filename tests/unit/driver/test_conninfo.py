@@ -1,4 +1,5 @@
 import pytest
+
 from thanosql.conninfo import Conninfo, parse
 from thanosql.errors import InterfaceError
 

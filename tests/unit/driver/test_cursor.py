@@ -2,6 +2,7 @@ import threading
 
 import pyarrow as pa
 import pytest
+
 import thanosql
 
 WORDS = [(0, "#0"), (1, None), (2, "#2"), (3, "#3"), (4, "#4"), (5, "#5"), (6, "#6")]

@@ -1,12 +1,12 @@
 import inspect
 
 import pytest
-import thanosql
 from pyarrow import flight, lib
+
+import thanosql
+from tests.unit.driver.tiny_server import REFUSALS
 from thanosql import transport
 from thanosql.errors import error_class
-
-from tests.unit.driver.tiny_server import REFUSALS
 
 EXPECTED = {
     "syntax": (thanosql.ProgrammingError, "42601", (2, 17)),

@@ -3,9 +3,9 @@ import re
 import pyarrow as pa
 import pytest
 from pyarrow import flight
-from thanosql_proto.any import unpack
 
 from tests.unit.driver.tiny_server import NO_COLUMNS, TinyServer, completed
+from thanosql_proto.any import unpack
 
 sa = pytest.importorskip("sqlalchemy", reason="sqlalchemy is not installed")
 datafusion = pytest.importorskip("datafusion", reason="datafusion is not installed")

@@ -2,6 +2,7 @@ import datetime
 
 import pyarrow as pa
 import pytest
+
 from thanosql.table import MAX_CELL, format_cell, format_table, text_width
 
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+
 import thanosql
 from thanosql.types import encode_parameters, rows_of, sql_type
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import pyarrow as pa
 from pyarrow import flight
+
 from thanosql_proto.any import pack, unpack
 from thanosql_proto.thanosql import (
     CancelStatement,

@@ -1,6 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from thanosql_server.config import Config
 from thanosql_server.control import Control
 from thanosql_server.engine.engine import Engine

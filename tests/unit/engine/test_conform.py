@@ -3,6 +3,7 @@ from decimal import Decimal
 
 import pyarrow as pa
 import pytest
+
 from thanosql_server.engine.conform import conform
 from thanosql_server.errors import InvalidData
 

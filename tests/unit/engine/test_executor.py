@@ -4,6 +4,7 @@ import time
 
 import pyarrow as pa
 import pytest
+
 from thanosql_server.control import Control
 from thanosql_server.engine import session
 from thanosql_server.engine.catalog import Catalog

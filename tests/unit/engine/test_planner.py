@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from thanosql_server.engine import session
 from thanosql_server.engine.catalog import Catalog
 from thanosql_server.engine.functions import similarity_function, vector_type

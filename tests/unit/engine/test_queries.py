@@ -4,6 +4,7 @@ import threading
 
 import pyarrow as pa
 import pytest
+
 from thanosql_server.control import Control
 from thanosql_server.errors import (
     Cancelled,

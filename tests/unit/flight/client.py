@@ -2,6 +2,7 @@
 
 import pyarrow as pa
 import pyarrow.flight as fl
+
 from thanosql_proto.any import pack, unpack
 from thanosql_proto.flight_sql import CommandStatementQuery, DoPutUpdateResult
 from thanosql_proto.thanosql import Event, Execute

@@ -1,9 +1,9 @@
 import pytest
-from thanosql_server.config import Config
-from thanosql_server.flight.server import FlightSqlServer
 
 from tests.unit.flight.client import Client
 from tests.unit.flight.tiny_engine import TinyEngine
+from thanosql_server.config import Config
+from thanosql_server.flight.server import FlightSqlServer
 
 
 @pytest.fixture

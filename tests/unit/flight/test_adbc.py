@@ -2,10 +2,10 @@
 
 import pyarrow as pa
 import pytest
-from thanosql_server.config import Config
-from thanosql_server.flight.server import FlightSqlServer
 
 from tests.unit.flight.tiny_engine import PEOPLE
+from thanosql_server.config import Config
+from thanosql_server.flight.server import FlightSqlServer
 
 adbc = pytest.importorskip("adbc_driver_manager", reason="ADBC is not installed")
 dbapi = pytest.importorskip(

@@ -2,13 +2,13 @@ import base64
 
 import pyarrow.flight as fl
 import pytest
+
+from tests.unit.flight.client import Client
+from tests.unit.flight.tiny_engine import PEOPLE
 from thanosql_server.config import Config
 from thanosql_server.errors import Unauthenticated
 from thanosql_server.flight.auth import Gate, presented_token
 from thanosql_server.flight.server import FlightSqlServer
-
-from tests.unit.flight.client import Client
-from tests.unit.flight.tiny_engine import PEOPLE
 
 TOKEN = "s3cret:with/odd+signs="
 

@@ -1,10 +1,10 @@
 """The server as influxdata's flightsql-dbapi sees it."""
 
 import pytest
-from thanosql_server.config import Config
-from thanosql_server.flight.server import FlightSqlServer
 
 from tests.unit.flight.tiny_engine import PEOPLE
+from thanosql_server.config import Config
+from thanosql_server.flight.server import FlightSqlServer
 
 flightsql = pytest.importorskip("flightsql", reason="flightsql-dbapi is not installed")
 

@@ -1,6 +1,7 @@
 import gc
 
 import pytest
+
 from thanosql_proto.any import unpack
 from thanosql_server.errors import Cancelled, InvalidValue, ResourceExhausted
 from thanosql_server.flight.handles import Running, SpentTickets, Statement

@@ -1,5 +1,7 @@
 import pyarrow as pa
 import pytest
+
+from tests.unit.flight.tiny_engine import PEOPLE
 from thanosql_proto.flight_sql import (
     CommandGetCatalogs,
     CommandGetCrossReference,
@@ -13,8 +15,6 @@ from thanosql_proto.flight_sql import (
 )
 from thanosql_server.flight.metadata import LISTINGS, ROWS_PER_BATCH, like
 from thanosql_server.flight.sql_types import type_name
-
-from tests.unit.flight.tiny_engine import PEOPLE
 
 # The columns of the specification (FlightSql.proto), ! for those that are never NULL.
 KEYS_OF_TWO_TABLES = (

@@ -2,6 +2,8 @@ import time
 
 import pyarrow as pa
 import pytest
+
+from tests.unit.flight.tiny_engine import PEOPLE
 from thanosql_proto.flight_sql import (
     ActionClosePreparedStatementRequest,
     ActionCreatePreparedStatementRequest,
@@ -12,8 +14,6 @@ from thanosql_proto.flight_sql import (
 from thanosql_server.errors import UndefinedObject
 from thanosql_server.flight import parameters
 from thanosql_server.flight.prepared import PreparedStatements
-
-from tests.unit.flight.tiny_engine import PEOPLE
 
 INSERT = "INSERT INTO people VALUES (?, ?)"
 

@@ -6,6 +6,9 @@ from itertools import product
 import pyarrow as pa
 import pyarrow.flight as fl
 import pytest
+
+from tests.unit.flight.client import Client
+from tests.unit.flight.tiny_engine import PEOPLE
 from thanosql_proto import flight_sql as fsql
 from thanosql_proto import thanosql as own
 from thanosql_proto.any import pack
@@ -27,9 +30,6 @@ from thanosql_server.flight.server import (
     DO_PUT,
     FlightSqlServer,
 )
-
-from tests.unit.flight.client import Client
-from tests.unit.flight.tiny_engine import PEOPLE
 
 
 def test_every_command_of_flight_sql_is_served_or_refused_by_name(client):

@@ -1,5 +1,6 @@
 import pyarrow as pa
 import pytest
+
 from thanosql_proto.flight_sql import CommandGetSqlInfo
 from thanosql_proto.flight_sql_info import SqlInfo
 from thanosql_server.flight.sql_info import FACTS

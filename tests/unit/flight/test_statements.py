@@ -2,6 +2,9 @@ import threading
 
 import pyarrow as pa
 import pytest
+
+from tests.unit.flight.client import ipc
+from tests.unit.flight.tiny_engine import PEOPLE
 from thanosql_proto.any import pack
 from thanosql_proto.flight import CancelFlightInfoRequest, CancelFlightInfoResult
 from thanosql_proto.flight_sql import (
@@ -11,9 +14,6 @@ from thanosql_proto.flight_sql import (
     TicketStatementQuery,
 )
 from thanosql_proto.thanosql import CancelStatement
-
-from tests.unit.flight.client import ipc
-from tests.unit.flight.tiny_engine import PEOPLE
 
 NO_COLUMNS = pa.schema([])
 

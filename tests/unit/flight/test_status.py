@@ -4,6 +4,9 @@ import traceback
 import pyarrow as pa
 import pyarrow.flight as fl
 import pytest
+
+from tests.unit.flight.client import Client
+from tests.unit.flight.tiny_engine import FAULTS
 from thanosql_proto.flight_sql import (
     CommandStatementQuery,
     CommandStatementUpdate,
@@ -12,9 +15,6 @@ from thanosql_server import errors
 from thanosql_server.config import Config
 from thanosql_server.flight.server import FlightSqlServer
 from thanosql_server.flight.status import MAX_MESSAGE, to_status
-
-from tests.unit.flight.client import Client
-from tests.unit.flight.tiny_engine import FAULTS
 
 # What pyarrow's client raises for each gRPC code.
 INVALID_ARGUMENT, NOT_FOUND = pa.ArrowInvalid, pa.ArrowKeyError

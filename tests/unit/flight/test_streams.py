@@ -1,5 +1,6 @@
 import pyarrow as pa
 import pytest
+
 from thanosql_server.control import Control
 from thanosql_server.flight.streams import MAX_BATCH_BYTES, Events, cut
 

@@ -6,6 +6,7 @@ import time
 from collections import namedtuple
 
 import pyarrow as pa
+
 from thanosql_server import errors
 from thanosql_server.engine.plan import NO_ROWS, Plan
 

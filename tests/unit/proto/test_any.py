@@ -1,4 +1,5 @@
 import pytest
+
 from thanosql_proto import flight, flight_sql, thanosql
 from thanosql_proto.any import TYPE_URL_PREFIX, pack, unpack
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto
 from google.protobuf.descriptor_pool import Default
+
 from thanosql_proto import flight, flight_sql, flight_sql_info, thanosql
 from thanosql_proto._pool import POOL
 

@@ -2,6 +2,7 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from thanosql_server.search.exact import similarities, top_k
 
 DIM = 4

@@ -1,6 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+
 from thanosql_server.search.vectors import as_matrix, dim_of, is_vector_type
 
 

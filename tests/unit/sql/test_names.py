@@ -1,4 +1,5 @@
 import pytest
+
 from thanosql_server.errors import Position
 from thanosql_server.sql.names import (
     candidates,

@@ -1,4 +1,5 @@
 import pytest
+
 from thanosql_server.errors import InvalidValue, Position, UndefinedObject
 from thanosql_server.sql.options import Options, Parameter, bind
 from thanosql_server.sql.parser import parse

@@ -1,4 +1,5 @@
 import pytest
+
 from thanosql_server.errors import Position
 from thanosql_server.sql import nodes
 from thanosql_server.sql.options import Parameter

@@ -3,12 +3,12 @@
 from itertools import product
 
 import pytest
-from thanosql_server.sql.nodes import SelectStatement
-from thanosql_server.sql.parser import parse
-from thanosql_server.sql.rewriter import rewrite
 
 from tests.unit.sql.known import Known
 from tests.unit.sql.pairs import statements
+from thanosql_server.sql.nodes import SelectStatement
+from thanosql_server.sql.parser import parse
+from thanosql_server.sql.rewriter import rewrite
 
 WORDS = (
     "search",

@@ -1,7 +1,7 @@
 import pytest
-from thanosql_server.sql.names import respell
 
 from tests.unit.sql.pairs import pairs
+from thanosql_server.sql.names import respell
 
 
 @pytest.mark.parametrize(("before", "after"), pairs("respellings.sql"))

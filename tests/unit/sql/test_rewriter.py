@@ -1,10 +1,10 @@
 import pytest
-from thanosql_server.errors import Position
-from thanosql_server.sql.parser import parse
-from thanosql_server.sql.rewriter import rewrite
 
 from tests.unit.sql.known import Known
 from tests.unit.sql.pairs import pairs
+from thanosql_server.errors import Position
+from thanosql_server.sql.parser import parse
+from thanosql_server.sql.rewriter import rewrite
 
 
 def rewritten(text):

@@ -1,14 +1,14 @@
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
+from tests.unit.sql.known import Known
+from tests.unit.sql.pairs import statements
 from thanosql_server.errors import SyntaxError_
 from thanosql_server.sql.names import respell, simple_table
 from thanosql_server.sql.nodes import Statement
 from thanosql_server.sql.parser import parse
 from thanosql_server.sql.rewriter import rewrite
-
-from tests.unit.sql.known import Known
-from tests.unit.sql.pairs import statements
 
 ERRORS = [
     pytest.param(text, message, id=message)

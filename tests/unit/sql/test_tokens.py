@@ -3,10 +3,10 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from thanosql_server.errors import Position, SyntaxError_
-from thanosql_server.sql.tokens import Kind, excerpt, quote, tokenize
 
 from tests.unit.sql.pairs import statements
+from thanosql_server.errors import Position, SyntaxError_
+from thanosql_server.sql.tokens import Kind, excerpt, quote, tokenize
 
 BLANK = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*(?:.|\n)*\*/)*\Z")
 TEXTS = [

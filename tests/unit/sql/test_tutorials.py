@@ -1,4 +1,6 @@
 import pytest
+
+from tests.unit.sql.pairs import statements
 from thanosql_server.sql.nodes import (
     BuildModel,
     Copy,
@@ -6,8 +8,6 @@ from thanosql_server.sql.nodes import (
     SelectStatement,
 )
 from thanosql_server.sql.parser import parse
-
-from tests.unit.sql.pairs import statements
 
 COUNTS = {0: 11, 1: 13, 2: 7, 3: 7, 4: 10}
 

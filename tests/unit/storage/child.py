@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+
 from thanosql_server.config import Config
 from thanosql_server.storage.workspace import Workspace
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
+
 from thanosql_server.config import Config
 from thanosql_server.storage.workspace import Workspace
 

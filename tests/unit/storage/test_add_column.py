@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+
 from thanosql_server.errors import (
     Cancelled,
     Conflict,

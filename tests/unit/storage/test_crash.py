@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from thanosql_server.config import Config
 from thanosql_server.errors import Conflict
 from thanosql_server.storage.workspace import Workspace

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pyarrow as pa
 import pytest
+
 from thanosql_server.control import Control
 from thanosql_server.errors import Cancelled, InvalidData, InvalidValue
 from thanosql_server.storage.importers import read_file

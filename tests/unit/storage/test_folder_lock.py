@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
 
 

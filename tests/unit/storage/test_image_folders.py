@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 
 import pytest
+
 from thanosql_server.errors import InvalidData
 from thanosql_server.storage.importers import IMAGE_EXTENSIONS, list_images
 from thanosql_server.storage.paths import PathPolicy

@@ -6,6 +6,7 @@ import tracemalloc
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from thanosql_server.control import Control
 from thanosql_server.errors import Cancelled, InvalidData, InvalidValue
 from thanosql_server.storage import csv_files

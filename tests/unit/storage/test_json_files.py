@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from thanosql_server.errors import InvalidData
 from thanosql_server.storage import json_array
 from thanosql_server.storage.importers import read_file

@@ -5,6 +5,7 @@ import shutil
 from datetime import datetime, timezone
 
 import pytest
+
 from thanosql_server.errors import (
     Cancelled,
     DuplicateObject,

@@ -5,6 +5,7 @@ import unicodedata
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from thanosql_server.errors import InvalidValue
 from thanosql_server.storage.names import MAX_BYTES, quote_name, unquote_name
 

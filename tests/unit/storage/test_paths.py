@@ -5,6 +5,7 @@ import os
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from thanosql_server.errors import InvalidValue, PermissionDenied, UndefinedFile
 from thanosql_server.storage.paths import PathPolicy
 

@@ -5,6 +5,7 @@ from itertools import islice
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+
 from thanosql_server.storage.scan import fitting_rows
 from thanosql_server.storage.tables import ROW_ID
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+
 from thanosql_server.config import Config
 from thanosql_server.storage.paths import PathPolicy
 from thanosql_server.storage.scratch import Scratch

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pyarrow as pa
 import pytest
+
 from thanosql_server.errors import (
     Cancelled,
     Conflict,

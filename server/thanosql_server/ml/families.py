@@ -1,0 +1,120 @@
+"""The model families and where their code is; importing this file loads no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from thanosql_server.errors import NotSupported, UndefinedObject, nearest
+from thanosql_server.ml.simclr_options import SimCLROptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from thanosql_server.control import Control
+    from thanosql_server.ml.encoder import Encoder
+    from thanosql_server.ml.option_reader import OptionReader
+
+
+class TrainingOptions(Protocol):
+    """What every family's options have; the rest is the family's own affair."""
+
+    @property
+    def image_col(self) -> str:
+        """Column with the pictures' paths."""
+
+    @property
+    def overwrite(self) -> bool:
+        """Whether a model of the same name is replaced."""
+
+
+class Load(Protocol):
+    """Opens a model's folder."""
+
+    def __call__(self, folder: Path, *, threads: int | None = None) -> Encoder:
+        """Return the encoder stored in the folder."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """One kind of model.
+
+    Attributes:
+        name: as users write it after USING, such as `SimCLR`.
+        base: suffix of embedding columns, such as `simclr`.
+        media: what its encoders take: `image`, `text`.
+        default_image_columns: columns of paths looked for when the user names none.
+        parse: checks the OPTIONS of BUILD MODEL (before anything runs) and returns
+            them with the defaults filled in. Raises InvalidValue, UndefinedObject.
+        train: trains on batches that hold the path column, writes a model into the
+            folder and returns its metrics; see `simclr.train`.
+        load: opens such a folder.
+    """
+
+    name: str
+    base: str
+    media: frozenset[str]
+    default_image_columns: tuple[str, ...]
+    parse: Callable[[OptionReader], Any]
+    train: Callable[
+        [Iterable[pa.RecordBatch], Callable[[str], Path], Any, Path, Control],
+        dict[str, Any],
+    ]
+    load: Load
+
+
+def _train_simclr(
+    batches: Iterable[pa.RecordBatch],
+    resolve: Callable[[str], Path],
+    options: SimCLROptions,
+    folder: Path,
+    control: Control,
+) -> dict[str, Any]:
+    from thanosql_server.ml.simclr import train  # torch takes seconds to import
+
+    return train(batches, resolve, options, folder, control)
+
+
+def _load_simclr(folder: Path, *, threads: int | None = None) -> Encoder:
+    from thanosql_server.ml.simclr_encoder import load  # torch again
+
+    return load(folder, threads=threads)
+
+
+FAMILIES: tuple[Family, ...] = (
+    Family(
+        name="SimCLR",
+        base="simclr",
+        media=frozenset({"image"}),
+        default_image_columns=("image_path", "image", "img_path", "filepath", "path"),
+        parse=SimCLROptions.parse,
+        train=_train_simclr,
+        load=_load_simclr,
+    ),
+)
+
+# Families of the documented dialect that are not built yet.
+NOT_YET = ("CLIP", "CLIPEn", "CLIPKo")
+
+
+def family(name: str) -> Family:
+    """Return the family of that name, in any case.
+
+    Raises:
+        NotSupported: the dialect has this family but the server does not, yet.
+        UndefinedObject: there is no such family.
+    """
+    for known in FAMILIES:
+        if known.name.lower() == name.lower():
+            return known
+    for planned in NOT_YET:
+        if planned.lower() == name.lower():
+            raise NotSupported(f"{planned} is not supported yet")
+    names = [known.name for known in FAMILIES]
+    raise UndefinedObject(
+        f"there is no model family '{name}', known are: {', '.join(names)}"
+        f"{nearest(name, names)}"
+    )

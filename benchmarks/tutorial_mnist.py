@@ -22,7 +22,7 @@ TABLE = ["image_path", "filename", "label"]
 
 
 def as_printed(statement):
-    return statement.replace("max_epochs=5", "max_epochs=1")
+    return statement.replace("max_epochs=10", "max_epochs=1")
 
 
 def run(cursor, statement):

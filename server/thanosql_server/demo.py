@@ -43,7 +43,7 @@ STATEMENTS = (
 USING SimCLR
 OPTIONS (
     image_col="image_path",
-    max_epochs=5,
+    max_epochs=10,
     overwrite=True
     )
 AS

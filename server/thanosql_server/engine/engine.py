@@ -37,7 +37,7 @@ class Engine:
         workspace = Workspace.open(config)
         self._environment = Environment(
             workspace=workspace,
-            contexts=Contexts(config, workspace.spill_folder()),
+            contexts=Contexts(config, workspace.spill_folder),
             encoders=Encoders(workspace, config.threads),
             threads=config.threads,
         )

@@ -34,6 +34,11 @@ class Scratch:
         self._numbers = itertools.count(1)
         self._close = weakref.finalize(self, _release, lock, path)
 
+    @property
+    def folder(self) -> Path:
+        """The folder itself, for whoever names their own things in it."""
+        return self._folder
+
     def new_path(self) -> Path:
         """Return a path that nothing else uses; nothing is there yet."""
         return self._folder / str(next(self._numbers))

@@ -31,6 +31,7 @@ class Workspace:
     tables: TableStore
     models: ModelStore
     _scratch: Scratch
+    _spill: Scratch
 
     @classmethod
     def open(cls, config: Config) -> Workspace:
@@ -42,6 +43,7 @@ class Workspace:
         ours = config.workspace.resolve() / OUR_FOLDER
         try:
             scratch = Scratch(ours / "trash")
+            spill = Scratch(ours / "spill")
             tables = TableStore(ours / "tables", scratch)
             models = ModelStore(ours / "models", scratch)
         except OSError as failure:
@@ -49,14 +51,14 @@ class Workspace:
                 f"the workspace '{config.workspace}' cannot be used: {failure.strerror}"
             ) from failure
         paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
-        return cls(paths, tables, models, scratch)
+        return cls(paths, tables, models, scratch, spill)
 
+    @property
     def spill_folder(self) -> Path:
-        """Make a folder for what does not fit in memory; it goes with the process."""
-        folder = self._scratch.new_path()
-        folder.mkdir()
-        return folder
+        """The folder for what does not fit in memory; it goes with the process."""
+        return self._spill.folder
 
     def close(self) -> None:
         """Remove what is half-written; the workspace cannot be used afterwards."""
         self._scratch.close()
+        self._spill.close()

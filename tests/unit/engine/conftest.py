@@ -18,7 +18,7 @@ class Runner:
         self.config = Config(workspace=folder, memory_limit=256 << 20)
         self.engine = Engine(self.config)
         self.workspace = Workspace.open(self.config)
-        self.contexts = Contexts(self.config, self.workspace.spill_folder())
+        self.contexts = Contexts(self.config, self.workspace.spill_folder)
 
     def __call__(self, sql, *parameters, control=None):
         values = [pa.scalar(value) for value in parameters] if parameters else None

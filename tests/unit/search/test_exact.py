@@ -26,9 +26,10 @@ def batches(vectors, missing=(), size=7):
 
 def brute_force(vectors, query, k, missing=()):
     """A slow, obvious reference: sort all rows, the earlier first among equals."""
-    scores = vectors.astype("f4") @ query
+    exact = vectors.astype("f8") @ query.astype("f8")
+    scores = exact.round(6)  # equal vectors are ties, whatever the last bit
     there = [i for i in range(len(vectors)) if i not in missing]
-    ranked = sorted(there, key=lambda i: (-np.clip(scores[i], -1, 1), i))
+    ranked = sorted(there, key=lambda i: (-scores[i], i))
     return [100 + i for i in (ranked + sorted(missing))[:k]]
 
 
@@ -67,6 +68,15 @@ def test_top_k_equals_brute_force(rows, k, size, distinct, missing):
     query = unit(1, seed=9)[0]
     found = top_k(batches(vectors, missing, size), "e", "id", query, k)
     assert found == brute_force(vectors, query, k, missing)
+
+
+def test_equal_vectors_have_equal_similarities_wherever_they_stand():
+    vectors = np.repeat(unit(1), 101, axis=0)
+    query = unit(1, seed=9)[0]
+    whole = similarities(column(vectors), query)
+    parts = [similarities(column(vectors[:n]), query) for n in range(1, 20)]
+    assert len(whole.unique()) == 1
+    assert {value for part in parts for value in part.to_pylist()} == {whole[0].as_py()}
 
 
 def test_top_k_of_no_batches_is_empty():

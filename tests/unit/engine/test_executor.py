@@ -18,9 +18,7 @@ BUSY = "SELECT count(*) AS n FROM generate_series(1, 100000000000) WHERE value %
 @pytest.fixture
 def frame(run):
     def plan(sql):
-        context = session.Contexts(run.config, run.workspace.spill_folder()).new(
-            Catalog(run.workspace)
-        )
+        context = run.contexts.new(Catalog(run.workspace))
         return session.sql(context, sql)
 
     return plan

@@ -40,7 +40,8 @@ class StatementHandle(Message):
     query: str
     parameters: bytes
     statement_id: str
-    def __init__(self, *, query: str | None = ..., parameters: bytes | None = ..., statement_id: str | None = ...) -> None: ...
+    acted: bool
+    def __init__(self, *, query: str | None = ..., parameters: bytes | None = ..., statement_id: str | None = ..., acted: bool | None = ...) -> None: ...
 
 class CancelStatement(Message):
     statement_id: str

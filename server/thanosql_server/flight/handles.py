@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -36,16 +35,21 @@ class Statement:
         query: the text.
         parameters: an Arrow IPC stream, one row per set of parameters, or nothing.
         id: names the statement when it is to be cancelled.
+        acted: whether it was carried out, and nothing but its end is left to tell.
     """
 
     query: str
     parameters: bytes = b""
     id: str = field(default_factory=new_id)
+    acted: bool = False
 
     def ticket(self) -> bytes:
         """Return the ticket that any server of the workspace can answer."""
         handle = StatementHandle(
-            query=self.query, parameters=self.parameters, statement_id=self.id
+            query=self.query,
+            parameters=self.parameters,
+            statement_id=self.id,
+            acted=self.acted,
         )
         data = handle.SerializeToString()
         return pack(TicketStatementQuery(statement_handle=data))
@@ -61,7 +65,8 @@ class Statement:
             handle = StatementHandle.FromString(ticket.statement_handle)
         except DecodeError:
             raise InvalidValue("the ticket was not made by this server") from None
-        return cls(handle.query, handle.parameters, handle.statement_id or new_id())
+        id = handle.statement_id or new_id()
+        return cls(handle.query, handle.parameters, id, handle.acted)
 
 
 @dataclass(eq=False)
@@ -129,31 +134,3 @@ class Running:
     def _snapshot(self) -> list[Run]:
         with self._lock:
             return list(self._runs)
-
-
-class SpentTickets:
-    """Tickets of acting statements that were answered; each of them acts once.
-
-    The newest `limit` are remembered: enough against a client that repeats a call
-    because the answer was lost.
-    """
-
-    def __init__(self, limit: int = 10_000) -> None:
-        self._limit = limit
-        self._spent: OrderedDict[str, None] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def spend(self, statement_id: str) -> None:
-        """Note that the statement acts now.
-
-        Raises:
-            InvalidValue: it did so before.
-        """
-        with self._lock:
-            if statement_id in self._spent:
-                raise InvalidValue(
-                    "this ticket was used before, and its statement acts only once"
-                )
-            self._spent[statement_id] = None
-            if len(self._spent) > self._limit:
-                self._spent.popitem(last=False)

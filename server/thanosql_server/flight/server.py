@@ -181,9 +181,10 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
         """Describe the rows of a command and hand out a ticket for them."""
         with border(context):
             described = self._describe(descriptor)
+            count = described.act(context) if described.act else -1
         # No location means: this connection.
         endpoint = fl.FlightEndpoint(described.ticket, [])
-        return fl.FlightInfo(described.schema, descriptor, [endpoint], -1, -1)
+        return fl.FlightInfo(described.schema, descriptor, [endpoint], count, -1)
 
     def get_schema(
         self, context: Any, descriptor: fl.FlightDescriptor

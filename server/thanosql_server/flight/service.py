@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from thanosql_server.errors import NotSupported
-from thanosql_server.flight.handles import Running, SpentTickets
+from thanosql_server.flight.handles import Running
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     import pyarrow as pa
@@ -24,15 +25,22 @@ class Service:
     engine: Engine
     prepared: PreparedStatements
     running: Running = field(default_factory=Running)
-    spent: SpentTickets = field(default_factory=SpentTickets)
 
 
 @dataclass(frozen=True)
 class Described:
-    """What GetFlightInfo and GetSchema tell: columns, and the ticket for the rows."""
+    """What GetFlightInfo and GetSchema tell: columns, and the ticket for the rows.
+
+    Attributes:
+        schema: the columns.
+        ticket: gets the rows.
+        act: carries out a statement that returns no rows, and returns how many it
+            changed; for GetFlightInfo, which is the last that some clients call.
+    """
 
     schema: pa.Schema
     ticket: bytes
+    act: Callable[[Any], int] | None = None
 
 
 def refuse_transaction(message: Any) -> None:

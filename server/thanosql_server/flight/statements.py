@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.flight as fl
 
 from thanosql_proto.any import unpack
@@ -44,22 +45,34 @@ def describe_statement(service: Service, command: CommandStatementQuery) -> Desc
 
 
 def describe(service: Service, statement: Statement) -> Described:
-    """Plan a statement; nothing runs before its ticket comes back."""
-    return Described(_plan(service, statement).schema, statement.ticket())
+    """Plan a statement; a query runs when its ticket comes back.
+
+    Drivers that do not know updates from queries (ADBC before 1.13) send an update this
+    way as well, and drop its ticket unread. So it acts in GetFlightInfo, once.
+    """
+    plan = _plan(service, statement)
+    if plan.returns_rows:
+        return Described(plan.schema, statement.ticket())
+
+    def act(context: Any) -> int:
+        run = service.running.start(statement.id, context)
+        return drain(plan, run, service.running)
+
+    ended = Statement("", id=statement.id, acted=True)
+    return Described(plan.schema, ended.ticket(), act)
 
 
 def do_get_statement(
     service: Service, context: Any, ticket: TicketStatementQuery
 ) -> fl.FlightDataStream:
-    """Run the statement of a ticket.
-
-    Older ADBC drivers send updates this way too; such a statement acts here, once.
-    """
+    """Run the query of a ticket."""
     statement = Statement.of_ticket(ticket)
+    if statement.acted:
+        return fl.GeneratorStream(pa.schema([]), iter(()))
     run = service.running.start(statement.id, context)
     plan = _plan(service, statement)
     if not plan.returns_rows:
-        service.spent.spend(statement.id)
+        raise InvalidValue("the ticket was not made by this server")
     return stream(plan, run, service.running)
 
 

@@ -3,8 +3,8 @@ import gc
 import pytest
 
 from thanosql_proto.any import unpack
-from thanosql_server.errors import Cancelled, InvalidValue, ResourceExhausted
-from thanosql_server.flight.handles import Running, SpentTickets, Statement
+from thanosql_server.errors import Cancelled, ResourceExhausted
+from thanosql_server.flight.handles import Running, Statement
 
 
 class Context:
@@ -62,20 +62,3 @@ def test_closed_list_takes_no_more_and_cancels_what_runs():
     assert run.control.cancelled
     with pytest.raises(ResourceExhausted, match="shutting down"):
         running.start("more", Context())
-
-
-def test_spent_ticket_is_refused():
-    spent = SpentTickets()
-    spent.spend("a")
-    spent.spend("b")
-    with pytest.raises(InvalidValue, match="acts only once"):
-        spent.spend("a")
-
-
-def test_only_the_newest_spent_tickets_are_remembered():
-    spent = SpentTickets(limit=2)
-    for id in "abc":
-        spent.spend(id)
-    spent.spend("a")
-    with pytest.raises(InvalidValue):
-        spent.spend("c")

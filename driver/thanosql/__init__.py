@@ -9,6 +9,8 @@ with thanosql.connect("./workspace") as connection, connection.cursor() as curso
 
 from __future__ import annotations
 
+from typing import Any
+
 from thanosql._version import __version__
 from thanosql.connection import Connection, connect
 from thanosql.cursor import Cursor
@@ -76,3 +78,17 @@ __all__ = [
     "paramstyle",
     "threadsafety",
 ]
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Offer `%thanosql` and `%%thanosql`; IPython calls it for `%load_ext thanosql`."""
+    from thanosql import notebook
+
+    notebook.load(ipython)
+
+
+def unload_ipython_extension(ipython: Any) -> None:
+    """Close what the magics have opened; called for `%unload_ext thanosql`."""
+    from thanosql import notebook
+
+    notebook.unload(ipython)

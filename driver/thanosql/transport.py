@@ -135,6 +135,7 @@ class Transport:
         self._info = info
         self._calls = _Calls()
         self._answered = False
+        self._headers: list[tuple[bytes, bytes]] = []
         with self.map_flight_errors():
             self._client = flight.connect(
                 info.location,
@@ -181,12 +182,22 @@ class Transport:
             options = flight.FlightCallOptions(timeout=info.connect_timeout)
             with self.map_flight_errors():
                 token = info.token or ""
-                return [
-                    self._client.authenticate_basic_token(info.user, token, options)
-                ]
+                return [self._handshake(token, options)]
         if info.token is not None:
             return [(b"authorization", f"Bearer {info.token}".encode())]
         return []
+
+    def _handshake(self, token: str, options: Any) -> tuple[bytes, bytes]:
+        user = self._info.user or ""
+        try:
+            header: tuple[bytes, bytes]
+            header = self._client.authenticate_basic_token(user, token, options)
+        except flight.FlightInternalError:
+            # "Could not finish writing": the stream broke before anybody answered. A
+            # plain call says why, or that somebody is there after all.
+            self._greet()
+            raise
+        return header
 
     def _greet(self) -> None:
         """Make one cheap call (0.5 ms), so that a wrong address or token shows now."""

@@ -111,3 +111,11 @@ def test_a_statement_is_cancelled_by_its_id_from_another_connection(server, curs
     with thanosql.connect(server.url) as other:
         assert other.cancel_statement(cursor.statement_id)
     assert server.cancelled_ids == [cursor.statement_id]
+
+
+def test_a_handshake_with_nobody_says_that_no_server_answers():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(thanosql.OperationalError, match="no server answers at"):
+        thanosql.connect(f"thanosql://user:token@127.0.0.1:{port}", connect_timeout=2)

@@ -187,8 +187,8 @@ def test_parameters_must_fit_the_statement(sql, parameters, sentence, refused):
 
 
 VALUES = [
-    (search("?"), [3], "SEARCH takes the path of a picture, not 3"),
-    (search("?"), [None], "SEARCH takes the path of a picture, not None"),
+    (search("?"), [3], "SEARCH takes a text or the path of a picture, not 3"),
+    (search("?"), [None], "SEARCH takes a text or the path of a picture, not None"),
     (search("?"), ["a\0.jpg"], "is not a path; it holds unusable characters"),
     ("COPY t FROM ?", [3], "FROM takes the path of a file or folder, not 3"),
     (

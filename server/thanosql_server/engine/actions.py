@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from thanosql_server.engine import query as queries
-from thanosql_server.engine.clauses import pick_image_column
+from thanosql_server.engine.clauses import pick_image_column, pick_text_column
 from thanosql_server.engine.executor import in_thread, reader
 from thanosql_server.engine.plan import NO_ROWS, Plan
 from thanosql_server.engine.session import CATALOG, PLAN_DML, SCHEMA, adopt
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from thanosql_server.control import Control
     from thanosql_server.engine.planning import Planning
     from thanosql_server.errors import Position
+    from thanosql_server.ml.families import Family
     from thanosql_server.sql.nodes import (
         BuildModel,
         Copy,
@@ -92,6 +93,7 @@ def build_model(planning: Planning, node: BuildModel) -> Plan:
     schema = frame.schema()
     column = pick_image_column(schema, given, "image_col")
     options = replace(options, image_col=column)
+    options = _completed(planning, kind, options, given, schema)
     name = _model_name(node)
     workspace = planning.environment.workspace
 
@@ -240,6 +242,27 @@ def stored_name(table: TableName) -> str:
 def inferred_types_of(count: int) -> pa.Schema:
     """Return the types of parameters that stand for texts in a clause."""
     return pa.schema([pa.field(str(n), pa.string()) for n in range(1, count + 1)])
+
+
+def _completed(
+    planning: Planning, kind: Family, options: Any, given: Options, schema: pa.Schema
+) -> Any:
+    """Return a family's options with its text column and its first model looked up."""
+    if hasattr(options, "text_col"):
+        position = given.position("text_col") if "text_col" in given else None
+        column = pick_text_column(schema, options.text_col, position)
+        options = replace(options, text_col=column)
+    if getattr(options, "init", None) is not None:
+        encoders = planning.environment.encoders
+        handle = encoders.find(options.init, given.position("init"))
+        if handle.family.name != kind.name:
+            raise InvalidStatement(
+                f"model '{handle.name}' is a {handle.family.name}; {kind.name} cannot "
+                "start from it",
+                position=given.position("init"),
+            )
+        options = replace(options, init_folder=handle.model.folder)
+    return options
 
 
 def _model_name(node: BuildModel) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -265,16 +266,43 @@ class Clauses:
         arguments = self._planning.arguments
         if arguments is None and not isinstance(item.value, str):
             return _unbound
-        path = bind(item.value, [value.as_py() for value in arguments or ()])
-        if not isinstance(path, str):
+        value = bind(item.value, [value.as_py() for value in arguments or ()])
+        if not isinstance(value, str):
             raise InvalidValue(
-                f"SEARCH takes the path of a picture, not {path!r}", position=position
+                f"SEARCH takes a text or the path of a picture, not {value!r}",
+                position=position,
             )
+        encoders = self._environment.encoders
+        if item.kind == "text":
+            if not value.strip():
+                raise InvalidValue("the text to search for is empty", position=position)
+            return partial(encoders.text_query, handle, value)
         try:
-            self._environment.workspace.paths.existing_file(path)
+            self._environment.workspace.paths.existing_file(value)
         except ThanoSQLError as error:
             raise error.at(position) from None
-        return lambda: self._environment.encoders.image_query(handle, path)
+        return partial(encoders.image_query, handle, value)
+
+
+def pick_text_column(schema: pa.Schema, name: str, position: Position | None) -> str:
+    """Return the column of texts that an option names, in whatever case.
+
+    Raises:
+        UndefinedColumn: there is no such column.
+        InvalidStatement: the column does not hold text.
+    """
+    column = find_column(schema, name)
+    if column is None:
+        hint = nearest(name, schema.names) or "; there are " + ", ".join(schema.names)
+        raise UndefinedColumn(
+            f"there is no column '{name}' of texts{hint}", position=position
+        )
+    dtype = schema.field(column).type
+    if not (pa.types.is_string(dtype) or pa.types.is_large_string(dtype)):
+        raise InvalidStatement(
+            f"column '{column}' holds {dtype}, not texts", position=position
+        )
+    return column
 
 
 def pick_image_column(schema: pa.Schema, options: Options, option: str) -> str:

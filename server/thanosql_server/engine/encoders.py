@@ -9,17 +9,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thanosql_server.errors import InvalidData, Position, UndefinedObject, nearest
+from thanosql_server.errors import (
+    InvalidData,
+    NotSupported,
+    Position,
+    UndefinedObject,
+    nearest,
+)
+from thanosql_server.ml.encoder import TextEncoder
 from thanosql_server.ml.families import family
 from thanosql_server.ml.media import UnreadableImage, open_image
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     from thanosql_server.ml.encoder import Encoder
     from thanosql_server.ml.families import Family
     from thanosql_server.storage.models import Model
     from thanosql_server.storage.workspace import Workspace
+
+    Vector = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -78,26 +89,49 @@ class Encoders:
                 self._loaded.popitem(last=False)
         return encoder
 
-    def image_query(self, handle: ModelHandle, shown: str) -> NDArray[np.float32]:
+    def image_query(self, handle: ModelHandle, shown: str) -> Vector:
         """Return the unit vector (dim,) of the picture at `shown`, a user's path."""
         path = self._workspace.paths.existing_file(shown)
         state = path.stat()
-        model = (handle.name, handle.model.version, handle.model.created)
-        key = (*model, shown, state.st_mtime_ns, state.st_size)
+
+        def embed(encoder: Encoder) -> Vector:
+            try:
+                image = open_image(path, decode_side=encoder.decode_side)
+            except UnreadableImage as error:
+                raise InvalidData(
+                    f"the picture '{shown}' cannot be read: {error}"
+                ) from None
+            pixels = np.stack([encoder.preprocess(image)])
+            vector: Vector = encoder.encode_images(pixels)[0]
+            return vector
+
+        key = ("image", shown, state.st_mtime_ns, state.st_size)
+        return self._query(handle, key, embed)
+
+    def text_query(self, handle: ModelHandle, text: str) -> Vector:
+        """Return the unit vector (dim,) of a text."""
+
+        def embed(encoder: Encoder) -> Vector:
+            if not isinstance(encoder, TextEncoder):
+                raise NotSupported(f"model '{handle.name}' cannot encode text")
+            vector: Vector = encoder.encode_texts([text])[0]
+            return vector
+
+        return self._query(handle, ("text", text), embed)
+
+    def _query(
+        self,
+        handle: ModelHandle,
+        item: tuple[object, ...],
+        embed: Callable[[Encoder], Vector],
+    ) -> Vector:
+        """Return the vector of a query item, embedded now if it is not remembered."""
+        key = (handle.name, handle.model.version, handle.model.created, *item)
         with self._lock:
             known = self._queries.get(key)
         if known is not None:
             return known
-        encoder = self.encoder(handle)
-        try:
-            image = open_image(path, decode_side=encoder.decode_side)
-        except UnreadableImage as error:
-            raise InvalidData(
-                f"the picture '{shown}' cannot be read: {error}"
-            ) from None
-        vector: NDArray[np.float32] = encoder.encode_images(
-            np.stack([encoder.preprocess(image)])
-        )[0]
+        vector = embed(self.encoder(handle))
         with self._lock:
             self._queries[key] = vector
             while len(self._queries) > self.QUERIES_KEPT:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from thanosql_server.errors import NotSupported, UndefinedObject, nearest
+from thanosql_server.ml.clip_options import ClipOptions
 from thanosql_server.ml.simclr_options import SimCLROptions
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Family:
         train: trains on batches that hold the path column, writes a model into the
             folder and returns its metrics; see `simclr.train`.
         load: opens such a folder.
+        aliases: other names that the dialect's documents have for it.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Family:
         dict[str, Any],
     ]
     load: Load
+    aliases: tuple[str, ...] = ()
 
 
 def _train_simclr(
@@ -84,20 +87,50 @@ def _load_simclr(folder: Path, *, threads: int | None = None) -> Encoder:
     return load(folder, threads=threads)
 
 
+def _train_clip(
+    batches: Iterable[pa.RecordBatch],
+    resolve: Callable[[str], Path],
+    options: ClipOptions,
+    folder: Path,
+    control: Control,
+) -> dict[str, Any]:
+    from thanosql_server.ml.clip import train  # torch and open_clip
+
+    return train(batches, resolve, options, folder, control)
+
+
+def _load_clip(folder: Path, *, threads: int | None = None) -> Encoder:
+    from thanosql_server.ml.clip_encoder import load  # torch and open_clip
+
+    return load(folder, threads=threads)
+
+
+IMAGE_COLUMNS = ("image_path", "image", "img_path", "filepath", "path")
+
 FAMILIES: tuple[Family, ...] = (
     Family(
         name="SimCLR",
         base="simclr",
         media=frozenset({"image"}),
-        default_image_columns=("image_path", "image", "img_path", "filepath", "path"),
+        default_image_columns=IMAGE_COLUMNS,
         parse=SimCLROptions.parse,
         train=_train_simclr,
         load=_load_simclr,
     ),
+    Family(
+        name="CLIP",
+        base="clipen",
+        media=frozenset({"image", "text"}),
+        default_image_columns=IMAGE_COLUMNS,
+        parse=ClipOptions.parse,
+        train=_train_clip,
+        load=_load_clip,
+        aliases=("CLIPEn",),
+    ),
 )
 
 # Families of the documented dialect that are not built yet.
-NOT_YET = ("CLIP", "CLIPEn", "CLIPKo")
+NOT_YET = ("CLIPKo",)
 
 
 def family(name: str) -> Family:
@@ -108,7 +141,7 @@ def family(name: str) -> Family:
         UndefinedObject: there is no such family.
     """
     for known in FAMILIES:
-        if known.name.lower() == name.lower():
+        if name.lower() in {one.lower() for one in (known.name, *known.aliases)}:
             return known
     for planned in NOT_YET:
         if planned.lower() == name.lower():

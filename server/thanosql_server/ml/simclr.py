@@ -8,12 +8,8 @@ backbone, whose features are the embeddings.
 from __future__ import annotations
 
 import json
-import logging
-import math
 import tempfile
-import threading
 import time
-import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,33 +20,27 @@ import numpy as np
 import torch
 from torch import nn
 
-from thanosql_server.errors import InvalidValue
 from thanosql_server.ml import augment
 from thanosql_server.ml.nt_xent import nt_xent
 from thanosql_server.ml.simclr_encoder import Architecture, save
 from thanosql_server.ml.simclr_options import AUTO, SimCLROptions
 from thanosql_server.ml.spool import Spool, paths_of, spool
+from thanosql_server.ml.training import Leash, adamw, fit, seeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     import pyarrow as pa
-    from lightning.pytorch.utilities.types import (
-        LRSchedulerConfigType,
-        OptimizerLRSchedulerConfig,
-    )
+    from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
     from torch import Tensor
 
     from thanosql_server.control import Control
     from thanosql_server.ml.resnet import ResNet
 
 METRICS = "metrics.json"
-WARM_UP = 0.1
-"""Share of the steps in which the learning rate rises."""
+WEIGHT_DECAY = 1e-4
 SMALL = 32
 """Side in pixels up to which more than one CPU thread does not pay."""
-
-_seed_lock = threading.Lock()
 
 
 def train(
@@ -161,7 +151,7 @@ class SimCLR(lightning.LightningModule):
         self.task = task
         self.total_steps = task.options.max_epochs * task.steps
         self.augment = augment.BY_NAME[task.augmentation]
-        with _seeded(task.options.seed):
+        with seeded(task.options.seed):
             self.backbone = task.architecture.build()
             self.head = _projection_head(self.backbone.dim)
         self.rng = torch.Generator()
@@ -181,24 +171,8 @@ class SimCLR(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Return AdamW with linear warm-up and cosine decay, stepped per batch."""
-        weights = [p for p in self.parameters() if p.ndim > 1]
-        others = [p for p in self.parameters() if p.ndim <= 1]
-        groups: list[dict[str, Any]] = [
-            {"params": weights, "weight_decay": 1e-4},
-            {"params": others, "weight_decay": 0.0},
-        ]
-        optimizer = torch.optim.AdamW(groups, lr=self.task.options.learning_rate)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
-        each_step: LRSchedulerConfigType = {"scheduler": schedule, "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": each_step}
-
-    def _rate(self, step: int) -> float:
-        """Return the learning rate of a step as a share of its peak."""
-        warm = max(1, int(self.total_steps * WARM_UP))
-        if step < warm:
-            return (step + 1) / warm
-        done = (step - warm) / max(1, self.total_steps - warm)
-        return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        peak = self.task.options.learning_rate
+        return adamw(self, peak, self.total_steps, WEIGHT_DECAY)
 
 
 def _projection_head(dim: int, hidden: int = 512, out: int = 128) -> nn.Module:
@@ -212,71 +186,13 @@ def _projection_head(dim: int, hidden: int = 512, out: int = 128) -> nn.Module:
     )
 
 
-class _Leash(lightning.Callback):
-    """Ties the training to the statement: progress, cancel, figures per epoch."""
-
-    def __init__(self, task: _Task, control: Control) -> None:
-        self.epochs: list[dict[str, float]] = []
-        self._task = task
-        self._control = control
-        self._began = 0.0
-        self._losses: list[Tensor] = []
-        self._seen = 0
-
-    def on_train_epoch_start(self, *_: Any) -> None:
-        """Begin a new line of figures."""
-        self._began = time.perf_counter()
-        self._losses, self._seen = [], 0
-
-    def on_train_batch_end(
-        self, trainer: Any, module: Any, outputs: Any, batch: Tensor, index: int
-    ) -> None:
-        """Report the step; raises Cancelled or InvalidValue, which end the training."""
-        self._losses.append(outputs["loss"].detach())
-        loss = float(self._losses[-1])
-        if not math.isfinite(loss):
-            raise InvalidValue(
-                "the training did not converge (the loss is no longer a number); "
-                "choose a smaller learning_rate or a larger temperature"
-            )
-        self._seen += len(batch)
-        total = self._task.options.max_epochs
-        done = len(self.epochs) * self._task.steps + index + 1
-        self._control.report(
-            "training",
-            done,
-            total * self._task.steps,
-            f"epoch {len(self.epochs) + 1}/{total}, loss {loss:.2f},"
-            f" {self._speed():.0f} images/s",
-        )
-
-    def on_train_epoch_end(self, *_: Any) -> None:
-        """Keep the epoch's figures."""
-        loss = float(torch.stack(self._losses).mean())
-        figures = {"loss": round(loss, 4), "images_per_second": round(self._speed(), 1)}
-        self.epochs.append(figures)
-
-    def _speed(self) -> float:
-        """Return pictures per second of this epoch so far."""
-        return self._seen / max(1e-9, time.perf_counter() - self._began)
-
-
 def _fit(task: _Task, control: Control) -> tuple[ResNet, list[dict[str, float]]]:
     """Train, and return the backbone with the figures of each epoch."""
     control.check()
-    module, leash = SimCLR(task), _Leash(task, control)
-    with _quiet_lightning(), _threads_for(task.architecture.image_size):
-        trainer = lightning.Trainer(
-            max_epochs=task.options.max_epochs,
-            accelerator="gpu" if torch.cuda.is_available() else "cpu",
-            devices=1,
-            callbacks=[leash],
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        trainer.fit(module, _Epochs(task))
+    module, advice = SimCLR(task), "a smaller learning_rate or a larger temperature"
+    leash = Leash(task.options.max_epochs, task.steps, control, advice)
+    with _threads_for(task.architecture.image_size):
+        fit(module, _Epochs(task), leash)
     return module.backbone, leash.epochs
 
 
@@ -293,25 +209,3 @@ def _threads_for(image_size: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seed torch's global generator for a moment; initial weights come from it."""
-    with _seed_lock, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Keep Lightning's hints about workers and devices away from our users."""
-    logger = logging.getLogger("lightning.pytorch")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\.")
-            yield
-    finally:
-        logger.setLevel(before)

@@ -89,11 +89,19 @@ def _background_share(pixels: NDArray[np.uint8]) -> float:
 
 @dataclass(frozen=True)
 class Spool:
-    """The pictures (n, 3, size, size) on disk, and what they look like."""
+    """The pictures (n, 3, size, size) on disk, and what they look like.
+
+    Attributes:
+        pixels: memory-mapped.
+        survey: what was seen while they were decoded.
+        unreadable: pictures that were skipped.
+        kept: for each path whether its picture is among the pixels.
+    """
 
     pixels: NDArray[np.uint8] = field(repr=False)
     survey: Survey
     unreadable: Unreadable
+    kept: NDArray[np.bool_] = field(repr=False)
 
     @property
     def size(self) -> int:
@@ -128,7 +136,7 @@ def spool(
     """
     first = list(islice(iterator := iter(paths), SAMPLE))
     size = image_size or _choose_size(first, resolve)
-    survey, unreadable = Survey(), Unreadable()
+    survey, unreadable, kept = Survey(), Unreadable(), bytearray()
 
     def preprocess(image: Image.Image) -> NDArray[np.uint8]:
         return to_pixels(image, size, 3)
@@ -142,9 +150,10 @@ def spool(
         threads=threads,
         decode_side=size,
     )
-    with _disk_errors(), file.open("wb") as out, closing(pictures):
+    with disk_errors(), file.open("wb") as out, closing(pictures):
         for batch in pictures:
             for picture in batch:
+                kept.append(isinstance(picture, np.ndarray))
                 if isinstance(picture, Failure):
                     unreadable.add(picture.path, picture.reason)
                 elif picture is not None:
@@ -155,11 +164,12 @@ def spool(
     unreadable.warn(control, "were skipped")
     _require_two(survey.pictures, unreadable)
     shape = (survey.pictures, 3, size, size)
-    return Spool(np.memmap(file, np.uint8, "r", shape=shape), survey, unreadable)
+    pixels = np.memmap(file, np.uint8, "r", shape=shape)
+    return Spool(pixels, survey, unreadable, np.frombuffer(kept, np.bool_))
 
 
 @contextmanager
-def _disk_errors() -> Iterator[None]:
+def disk_errors() -> Iterator[None]:
     """Turn a full disk into an error that says what to do."""
     try:
         yield
@@ -205,8 +215,15 @@ def _shorter_sides(
             continue  # reported when it is decoded
 
 
-def paths_of(batches: Iterable[pa.RecordBatch], column: str) -> Iterator[str | None]:
+def paths_of(
+    batches: Iterable[pa.RecordBatch], column: str, what: str = "paths of pictures"
+) -> Iterator[str | None]:
     """Yield the texts of one column, NULLs as None.
+
+    Args:
+        batches: rows that hold the column.
+        column: its name.
+        what: what the column holds, for errors.
 
     Raises:
         UndefinedColumn: there is no such column.
@@ -216,22 +233,19 @@ def paths_of(batches: Iterable[pa.RecordBatch], column: str) -> Iterator[str | N
         names = batch.schema.names
         if column not in names:
             raise UndefinedColumn(
-                f"there is no column '{column}' with the pictures' paths"
-                f"{nearest(column, names)}"
+                f"there is no column '{column}' with {what}{nearest(column, names)}"
             )
-        yield from _texts(batch.column(names.index(column)), column)
+        yield from _texts(batch.column(names.index(column)), column, what)
 
 
-def _texts(values: pa.Array, column: str) -> list[str | None]:
+def _texts(values: pa.Array, column: str, what: str) -> list[str | None]:
     """Return an array of any text type (plain, large, view, dictionary) as texts."""
     try:
         texts: list[str | None] = values.cast(pa.string()).to_pylist()
     except pa.ArrowInvalid as error:
-        raise InvalidData(f"column '{column}' does not hold paths") from error
+        raise InvalidData(f"column '{column}' does not hold {what}") from error
     if not _is_text(values.type):
-        raise InvalidData(
-            f"column '{column}' holds {values.type}, not paths of pictures"
-        )
+        raise InvalidData(f"column '{column}' holds {values.type}, not {what}")
     return texts
 
 

@@ -47,7 +47,7 @@ DELETE MODEL nobody
 CONVERT USING mm AS SELECT * FROM test
 
 -- ProgrammingError 42704 1,21
--- there is no model family 'SimCRL', known are: SimCLR; did you mean 'SimCLR'?
+-- there is no model family 'SimCRL', known are: SimCLR, CLIP; did you mean 'SimCLR'?
 BUILD MODEL n USING SimCRL AS SELECT * FROM train
 
 -- ProgrammingError 42P07

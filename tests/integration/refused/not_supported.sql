@@ -68,10 +68,6 @@ EXPLAIN BUILD MODEL n USING SimCLR AS SELECT 1
 -- GET THANOSQL DATASET is not supported yet
 GET THANOSQL DATASET mnist_data
 
--- NotSupportedError 0A000 1,21
--- CLIP is not supported yet
-BUILD MODEL n USING CLIP AS SELECT * FROM train
-
 -- NotSupportedError 0A000 1,16
 -- PRINT stands at the beginning of a statement, not inside a query
 SELECT * FROM (PRINT IMAGE AS SELECT * FROM test)

@@ -32,9 +32,15 @@ def test_an_unknown_family_names_the_nearest():
         family("SimCLT")
 
 
-@pytest.mark.parametrize("name", ["CLIP", "clip"])
+@pytest.mark.parametrize("name", ["CLIP", "clip", "CLIPEn", "clipen"])
+def test_clip_has_two_names_and_one_base(name):
+    assert (family(name).name, family(name).base) == ("CLIP", "clipen")
+    assert family(name).media == {"image", "text"}
+
+
+@pytest.mark.parametrize("name", ["CLIPKo", "clipko"])
 def test_a_planned_family_says_so(name):
-    with pytest.raises(NotSupported, match="CLIP is not supported yet"):
+    with pytest.raises(NotSupported, match="CLIPKo is not supported yet"):
         family(name)
 
 

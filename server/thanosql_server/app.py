@@ -56,6 +56,8 @@ def serve_embedded(
     allowed_paths: Sequence[str] = (),
     mounts: dict[str, str] | None = None,
     memory_limit: int | None = None,
+    hubs: Sequence[str] = (),
+    fetch_models: bool = False,
 ) -> EmbeddedServer:
     """Start a server on a workspace inside this process.
 
@@ -64,6 +66,8 @@ def serve_embedded(
         allowed_paths: folders outside the workspace that statements may read.
         mounts: path prefixes with a home elsewhere, such as `{"/data": "/mnt/x"}`.
         memory_limit: bytes for queries; half of the machine's memory by default.
+        hubs: folders and addresses that GET THANOSQL takes data sets and models from.
+        fetch_models: whether a model of a hub is fetched when a statement names it.
     """
     folder, location = _private_socket()
     options: dict[str, Any] = (
@@ -75,6 +79,8 @@ def serve_embedded(
         token=secrets.token_urlsafe(24),
         allowed_paths=tuple(Path(path) for path in allowed_paths),
         mounts=tuple((prefix, Path(home)) for prefix, home in (mounts or {}).items()),
+        hubs=tuple(hubs),
+        fetch_models=fetch_models,
         **options,
     )
     try:
@@ -159,6 +165,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="/PREFIX=DIR",
         help="give paths below /PREFIX a home in DIR; repeatable",
     )
+    add(
+        "--hub",
+        action="append",
+        default=[],
+        metavar="LOCATION",
+        help="a folder or address with hub.toml for GET THANOSQL; repeatable",
+    )
+    add(
+        "--fetch-models",
+        action="store_true",
+        help="fetch a model of a hub when a statement names it",
+    )
     add("--token-file", type=Path, help="file with the token that clients present")
     add("--tls-cert", type=Path, help="certificate chain in PEM form")
     add("--tls-key", type=Path, help="private key in PEM form")
@@ -181,6 +199,8 @@ def _config(options: argparse.Namespace) -> tuple[Config, bool]:
         token=token,
         allowed_paths=tuple(options.allow_path),
         mounts=tuple(_mount(text) for text in options.mount),
+        hubs=tuple(options.hub),
+        fetch_models=options.fetch_models,
         tls=tls,
         **limits,
     )

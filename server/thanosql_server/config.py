@@ -31,6 +31,8 @@ class Config:
         token: the secret that clients present; None lets anybody in (tests only).
         allowed_paths: folders outside the workspace that statements may read.
         mounts: path prefixes given a home elsewhere, as `{"/data": Path("/mnt/x")}`.
+        hubs: folders and addresses of hubs, asked in this order; see `storage.hub`.
+        fetch_models: whether a statement may fetch a model of a hub that it names.
         tls: certificate chain and private key in PEM form, or None for plain gRPC.
         memory_limit: bytes that all statements together may use before they spill.
         threads: CPU threads for queries and for encoders.
@@ -41,6 +43,8 @@ class Config:
     token: str | None = field(default=None, repr=False)
     allowed_paths: tuple[Path, ...] = ()
     mounts: tuple[tuple[str, Path], ...] = ()
+    hubs: tuple[str, ...] = ()
+    fetch_models: bool = False
     tls: tuple[bytes, bytes] | None = field(default=None, repr=False)
     memory_limit: int = field(default_factory=_half_of_memory)
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from thanosql_server.engine import hub_listing
 from thanosql_server.engine.functions import (
     embed_function,
     embed_with,
@@ -167,13 +168,11 @@ class Clauses:
         return PrintFacts(function, column, self.picture)
 
     def listing(self, clause: ListObjects) -> str:
-        """Return the query behind LIST MODEL or LIST TABLE."""
-        if clause.kind not in _LISTINGS:
-            raise NotSupported(
-                f"LIST {clause.kind} is not supported yet",
-                position=Position.of(self._planning.statement.text, clause.span.start),
-            )
-        return _LISTINGS[clause.kind]
+        """Return the query behind a LIST."""
+        if clause.kind in _LISTINGS:
+            return _LISTINGS[clause.kind]
+        function = self._name("thano_hub")
+        return hub_listing.query(self._planning, clause.kind, function)
 
     def embedding_name(self, clause: Convert) -> str:
         """Return the name of the column that a CONVERT adds."""

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from thanosql_server.control import Control
 from thanosql_server.errors import (
     InvalidData,
     NotSupported,
     Position,
+    ThanoSQLError,
     UndefinedObject,
     nearest,
 )
@@ -57,7 +59,10 @@ class Encoders:
     KEPT = 4
     QUERIES_KEPT = 256
 
-    def __init__(self, workspace: Workspace, threads: int) -> None:
+    def __init__(
+        self, workspace: Workspace, threads: int, *, fetch_models: bool = False
+    ) -> None:
+        self._fetch_models = fetch_models
         self._workspace = workspace
         self._threads = threads
         self._lock = threading.Lock()
@@ -70,12 +75,26 @@ class Encoders:
         """Return the model called `name`, in whatever case it is written."""
         models = self._workspace.models
         if not models.exists(name.lower()):
-            hint = nearest(name, models.names()) or "; LIST MODEL shows those there are"
-            raise UndefinedObject(
-                f"there is no model '{name}'{hint}", position=position
-            )
+            self._fetch(name.lower(), position)
         model = models.open(name.lower())
         return ModelHandle(model, family(model.config["family"]))
+
+    def _fetch(self, name: str, position: Position | None) -> None:
+        """Get a model from a hub if the server may, or say what to do."""
+        hubs, models = self._workspace.hubs, self._workspace.models
+        if self._fetch_models:
+            try:
+                hubs.fetch_model(name, Control())
+            except ThanoSQLError as error:
+                raise error.at(position) from None
+            return
+        at_hand = hubs.has_at_hand("models", name)
+        hint = (
+            (f"; GET THANOSQL MODEL {name} fetches it" if at_hand else "")
+            or nearest(name, models.names())
+            or "; LIST MODEL shows those there are"
+        )
+        raise UndefinedObject(f"there is no model '{name}'{hint}", position=position)
 
     def encoder(self, handle: ModelHandle) -> Encoder:
         """Return the model's encoder, loaded now if it is not in memory."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from thanosql_server.engine import actions, storing
+from thanosql_server.engine import actions, hub, storing
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.catalog import (
     SYSTEM_SCHEMA,
@@ -38,7 +38,9 @@ class Engine:
         self._environment = Environment(
             workspace=workspace,
             contexts=Contexts(config, workspace.spill_folder),
-            encoders=Encoders(workspace, config.threads),
+            encoders=Encoders(
+                workspace, config.threads, fetch_models=config.fetch_models
+            ),
             threads=config.threads,
         )
 
@@ -117,10 +119,6 @@ def _check_prints(planning: Planning, statement: nodes.SelectStatement) -> None:
             )
 
 
-def _get(planning: Planning, statement: nodes.GetThanosql) -> Plan:
-    raise NotSupported(f"GET THANOSQL {statement.what} is not supported yet")
-
-
 def _unsupported(planning: Planning, statement: nodes.Unsupported) -> Plan:
     raise NotSupported(
         f"{statement.verb} is not supported yet",
@@ -137,6 +135,6 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.Insert: actions.insert,
     nodes.DropTable: actions.drop_table,
     nodes.DeleteModel: actions.delete_model,
-    nodes.GetThanosql: _get,
+    nodes.GetThanosql: hub.get,
     nodes.Unsupported: _unsupported,
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from thanosql_server.errors import InvalidValue
+from thanosql_server.storage.hub import Hubs
 from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import OUR_FOLDER, PathPolicy
 from thanosql_server.storage.scratch import Scratch
@@ -25,11 +26,13 @@ class Workspace:
         paths: which of the user's files statements may read.
         tables: all tables.
         models: all models.
+        hubs: where data sets and models can be had.
     """
 
     paths: PathPolicy
     tables: TableStore
     models: ModelStore
+    hubs: Hubs
     _scratch: Scratch
     _spill: Scratch
 
@@ -46,12 +49,13 @@ class Workspace:
             spill = Scratch(ours / "spill")
             tables = TableStore(ours / "tables", scratch)
             models = ModelStore(ours / "models", scratch)
+            paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
+            hubs = Hubs(config.hubs, ours / "downloads", scratch, paths, models)
         except OSError as failure:
             raise InvalidValue(
                 f"the workspace '{config.workspace}' cannot be used: {failure.strerror}"
             ) from failure
-        paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
-        return cls(paths, tables, models, scratch, spill)
+        return cls(paths, tables, models, hubs, scratch, spill)
 
     @property
     def spill_folder(self) -> Path:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
 
+from tests.hub_server import HubServer
+from tests.unit.storage.hub_place import FILES, Place, write_files
 from thanosql_server.config import Config
+from thanosql_server.storage.hub_writer import write_manifest
 from thanosql_server.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -46,3 +50,47 @@ def numbers() -> Callable[..., pa.RecordBatchReader]:
         return pa.table({"id": ids, "text": texts}).to_reader(1000)
 
     return make
+
+
+@pytest.fixture
+def hub(tmp_path):
+    """A folder with the data set `letters` and the model `encoder`."""
+    folder = tmp_path / "hub"
+    write_files(folder / "datasets" / "letters", FILES)
+    config = json.dumps({"family": "SimCLR", "dim": 4}).encode()
+    write_files(
+        folder / "models" / "encoder",
+        {"config.json": config, "weights.safetensors": b"weights"},
+    )
+    write_manifest(folder)
+    return folder
+
+
+@pytest.fixture
+def server(hub):
+    server = HubServer(hub)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def open_place(tmp_path):
+    places = []
+
+    def open_(*locations, name="workspace"):
+        places.append(Place(tmp_path / name, *locations))
+        return places[-1]
+
+    yield open_
+    for place in places:
+        place.scratch.close()
+
+
+@pytest.fixture
+def place(open_place, hub):
+    return open_place(str(hub))
+
+
+@pytest.fixture
+def remote(open_place, server):
+    return open_place(server.address)

@@ -76,7 +76,7 @@ def serve_embedded(
     config = Config(
         workspace=Path(workspace),
         location=location,
-        token=secrets.token_urlsafe(24),
+        token=_new_token(),
         allowed_paths=tuple(Path(path) for path in allowed_paths),
         mounts=tuple((prefix, Path(home)) for prefix, home in (mounts or {}).items()),
         hubs=tuple(hubs),
@@ -209,11 +209,16 @@ def _config(options: argparse.Namespace) -> tuple[Config, bool]:
 
 def _token(file: Path | None) -> tuple[str, bool]:
     if file is None:
-        return secrets.token_urlsafe(24), True
+        return _new_token(), True
     token = _read(file, "--token-file").decode("utf-8", "replace").strip()
     if not token:
         raise InvalidValue("--token-file is empty; write a token into it")
     return token, False
+
+
+def _new_token() -> str:
+    """Return a secret of hex digits: one that began with - would read as an option."""
+    return secrets.token_hex(24)
 
 
 def _tls(certificate: Path | None, key: Path | None) -> tuple[bytes, bytes] | None:

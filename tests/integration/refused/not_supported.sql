@@ -38,7 +38,7 @@ BEGIN
 
 -- NotSupportedError 0A000 1,1
 -- COPY TO is not supported yet
-COPY test TO '/tmp/test.csv'
+COPY test TO 'test.csv'
 
 -- NotSupportedError 0A000 1,1
 -- SEARCH AUDIO is not supported yet
@@ -47,10 +47,6 @@ SEARCH AUDIO audio='x' USING m AS SELECT * FROM test
 -- NotSupportedError 0A000 1,1
 -- PRINT VIDEO is not supported yet
 PRINT VIDEO AS SELECT * FROM test
-
--- NotSupportedError 0A000 1,1
--- LIST THANOSQL MODEL is not supported yet
-LIST THANOSQL MODEL
 
 -- NotSupportedError 0A000 1,1
 -- FIT MODEL is not supported yet
@@ -63,10 +59,6 @@ PREDICT USING m AS SELECT * FROM test
 -- NotSupportedError 0A000 1,1
 -- EXPLAIN BUILD is not supported yet
 EXPLAIN BUILD MODEL n USING SimCLR AS SELECT 1
-
--- NotSupportedError 0A000
--- GET THANOSQL DATASET is not supported yet
-GET THANOSQL DATASET mnist_data
 
 -- NotSupportedError 0A000 1,16
 -- PRINT stands at the beginning of a statement, not inside a query

@@ -91,3 +91,17 @@ def test_a_new_table_shows_at_once_on_other_connections(workspace, cursor):
         cursor.execute("DROP TABLE t")
         with pytest.raises(thanosql.ProgrammingError, match="there is no table 't'"):
             watching.execute("SELECT a FROM t")
+
+
+def test_a_folder_with_unreadable_pictures_is_one_warning(workspace, cursor):
+    """Three thousand files come in several batches; the count is of them all."""
+    folder = workspace / "many"
+    folder.mkdir()
+    for number in range(3000):
+        (folder / f"{number:04}.jpg").touch()
+    cursor.execute("CREATE TABLE many USING m FROM 'many'")
+    assert cursor.rowcount == 3000
+    (warning,) = cursor.warnings
+    assert warning.startswith("3000 of 3000 pictures could not be read and have no")
+    nulls = "SELECT count(*) FROM many WHERE m_simclr IS NULL"
+    assert cursor.execute(nulls).fetchall() == [(3000,)]

@@ -25,7 +25,7 @@ from thanosql_server.errors import (
     UndefinedObject,
 )
 from thanosql_server.ml.families import family
-from thanosql_server.ml.pipeline import embed_paths
+from thanosql_server.ml.pipeline import Unreadable, embed_paths
 from thanosql_server.sql.names import embedding_column
 from thanosql_server.storage.importers import list_images, read_file
 
@@ -67,7 +67,7 @@ def action(work: Callable[[Control], int], parameters: pa.Schema = NO_ROWS) -> P
 
 def copy(planning: Planning, node: Copy) -> Plan:
     """COPY t FROM 'file or folder': make or extend a table from files."""
-    options = _bound(planning, node.options)
+    options = planning.bound(node.options)
     options.require_known(COPY_OPTIONS, "COPY")
     name = stored_name(node.table)
     mode = _copy_mode(options)
@@ -81,13 +81,13 @@ def copy(planning: Planning, node: Copy) -> Plan:
             return workspace.tables.append(name, batches)
         return workspace.tables.create(name, batches, overwrite=mode == "replace")
 
-    return action(work, inferred_types_of(node.parameter_count))
+    return action(work, text_parameters(node.parameter_count))
 
 
 def build_model(planning: Planning, node: BuildModel) -> Plan:
     """BUILD MODEL m USING SimCLR AS SELECT ...: train a model on pictures."""
     kind = _at(node.family_position, lambda: family(node.family))
-    given = _bound(planning, node.options)
+    given = planning.bound(node.options)
     options = kind.parse(given)
     frame = planning.frame(node.body)
     schema = frame.schema()
@@ -112,7 +112,7 @@ def build_model(planning: Planning, node: BuildModel) -> Plan:
 
 def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
     """CREATE TABLE t USING m FROM 'folder': one embedded row per picture."""
-    options = _bound(planning, node.options)
+    options = planning.bound(node.options)
     options.require_known(CREATE_OPTIONS, "CREATE TABLE ... USING")
     _require(options, "path_type", "folder")
     _require(options, "data_type", "image")
@@ -133,6 +133,8 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
         field = embedding_field(column, handle.dim, handle.name)
         encoder = environment.encoders.encoder(handle)
 
+        unreadable = Unreadable()
+
         def embedded() -> Iterator[pa.RecordBatch]:
             for batch in files:
                 parts = embed_paths(
@@ -142,14 +144,17 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
                     control,
                     batch_size=batch_size,
                     decode_threads=planning.clauses.decode_threads,
+                    unreadable=unreadable,
                 )
                 yield batch.append_column(field, pa.concat_arrays(list(parts)))
 
         schema = files.schema.append(field)
         batches = pa.RecordBatchReader.from_batches(schema, embedded())
-        return tables.create(name, batches, overwrite=overwrite)
+        rows = tables.create(name, batches, overwrite=overwrite)
+        unreadable.warn(control, "have no embedding")
+        return rows
 
-    return action(work, inferred_types_of(node.parameter_count))
+    return action(work, text_parameters(node.parameter_count))
 
 
 def create_table_as(planning: Planning, node: CreateTableAs) -> Plan:
@@ -239,7 +244,7 @@ def stored_name(table: TableName) -> str:
     )
 
 
-def inferred_types_of(count: int) -> pa.Schema:
+def text_parameters(count: int) -> pa.Schema:
     """Return the types of parameters that stand for texts in a clause."""
     return pa.schema([pa.field(str(n), pa.string()) for n in range(1, count + 1)])
 
@@ -271,12 +276,6 @@ def _model_name(node: BuildModel) -> str:
     if not name.strip():
         raise InvalidValue("a model needs a name", position=node.name_position)
     return name
-
-
-def _bound(planning: Planning, options: Options) -> Options:
-    if planning.arguments is None:
-        return options
-    return options.bind([value.as_py() for value in planning.arguments])
 
 
 def _path(planning: Planning, value: str | Parameter, position: Position) -> str:

@@ -14,7 +14,6 @@ from thanosql_server.engine.functions import (
     picture_function,
     read_picture,
     similarity_function,
-    vector_type,
 )
 from thanosql_server.errors import (
     InvalidStatement,
@@ -25,9 +24,10 @@ from thanosql_server.errors import (
     UndefinedColumn,
     nearest,
 )
+from thanosql_server.ml.families import IMAGE_COLUMNS
 from thanosql_server.ml.pipeline import Unreadable
 from thanosql_server.search.vectors import dim_of, is_vector_type
-from thanosql_server.sql.names import embedding_column, quote, similarity_column
+from thanosql_server.sql.names import embedding_column, similarity_column
 from thanosql_server.sql.options import bind
 from thanosql_server.sql.rewriter import ConvertFacts, PrintFacts, SearchFacts
 
@@ -49,9 +49,6 @@ if TYPE_CHECKING:
     from thanosql_server.sql.options import Options
 
     Vector = NDArray[np.float32]
-
-IMAGE_COLUMNS = ("image_path", "image", "img_path", "filepath", "path")
-"""Columns of paths that are looked for when a statement names none, in this order."""
 
 TOP_K = 1000
 """Rows that SEARCH ... OPTIONS(search_by=...) keeps unless told otherwise."""
@@ -98,7 +95,7 @@ class Clauses:
 
     def search(self, clause: Search, body: str) -> SearchFacts:
         """Return the similarity columns of a SEARCH over `body`."""
-        options = self._options(clause.options)
+        options = self._planning.bound(clause.options)
         known = SEARCH_BY_OPTIONS if clause.by_options else SEARCH_OPTIONS
         options.require_known(known, "SEARCH")
         handle = self._model(clause.model, clause.model_position)
@@ -151,7 +148,7 @@ class Clauses:
 
     def print_image(self, clause: Print, body: str) -> PrintFacts:
         """Return the picture column of a PRINT IMAGE over `body`."""
-        options = self._options(clause.options)
+        options = self._planning.bound(clause.options)
         options.require_known(PRINT_OPTIONS, "PRINT IMAGE")
         schema = self._planning.schema_of(body)
         option = "image_column" if "image_column" in options else "image_col"
@@ -176,7 +173,7 @@ class Clauses:
 
     def embedding_name(self, clause: Convert) -> str:
         """Return the name of the column that a CONVERT adds."""
-        options = self._options(clause.options)
+        options = self._planning.bound(clause.options)
         wanted = options.text("result_col") or options.text("column_name")
         if wanted is not None:
             return wanted
@@ -185,7 +182,7 @@ class Clauses:
 
     def convert_options(self, clause: Convert) -> Options:
         """Return the options of a CONVERT, checked."""
-        options = self._options(clause.options)
+        options = self._planning.bound(clause.options)
         options.require_known(CONVERT_OPTIONS, "CONVERT")
         fails_on_error(options)
         return options
@@ -194,12 +191,6 @@ class Clauses:
     def decode_threads(self) -> int:
         """Threads that read and decode pictures ahead of an encoder."""
         return max(DECODE_THREADS_MINIMUM, self._environment.threads)
-
-    def _options(self, options: Options) -> Options:
-        arguments = self._planning.arguments
-        if arguments is None:
-            return options
-        return options.bind([value.as_py() for value in arguments])
 
     def _model(self, name: str, position: Position) -> ModelHandle:
         return self._environment.encoders.find(name, position)
@@ -296,12 +287,7 @@ def pick_text_column(schema: pa.Schema, name: str, position: Position | None) ->
         raise UndefinedColumn(
             f"there is no column '{name}' of texts{hint}", position=position
         )
-    dtype = schema.field(column).type
-    if not (pa.types.is_string(dtype) or pa.types.is_large_string(dtype)):
-        raise InvalidStatement(
-            f"column '{column}' holds {dtype}, not texts", position=position
-        )
-    return column
+    return _of_text(schema, column, "texts", position)
 
 
 def pick_image_column(schema: pa.Schema, options: Options, option: str) -> str:
@@ -323,13 +309,19 @@ def pick_image_column(schema: pa.Schema, options: Options, option: str) -> str:
             )
         hint = nearest(name, schema.names) or "; there are " + ", ".join(schema.names)
         raise UndefinedColumn(f"there is no column '{name}'{hint}", position=position)
-    dtype = schema.field(found[0]).type
-    if not (pa.types.is_string(dtype) or pa.types.is_large_string(dtype)):
-        raise InvalidStatement(
-            f"column '{found[0]}' holds {dtype}, not the paths of pictures",
-            position=position,
-        )
-    return found[0]
+    return _of_text(schema, found[0], "the paths of pictures", position)
+
+
+def _of_text(
+    schema: pa.Schema, column: str, wanted: str, position: Position | None
+) -> str:
+    """Return the column, or raise InvalidStatement if it does not hold text."""
+    dtype = schema.field(column).type
+    if pa.types.is_string(dtype) or pa.types.is_large_string(dtype):
+        return column
+    raise InvalidStatement(
+        f"column '{column}' holds {dtype}, not {wanted}", position=position
+    )
 
 
 def find_column(schema: pa.Schema, name: str) -> str | None:
@@ -367,6 +359,3 @@ def _top_k(options: Options) -> int | None:
 
 def _unbound() -> Vector:
     raise InvalidStatement("the statement's parameters have no values yet")
-
-
-__all__ = ["Clauses", "pick_image_column", "quote", "vector_type"]

@@ -13,6 +13,7 @@ import pyarrow as pa
 from datafusion import ScalarUDF, udf
 
 from thanosql_server.errors import ThanoSQLError
+from thanosql_server.ml.encoder import embedding_type
 from thanosql_server.ml.pipeline import embed_paths
 from thanosql_server.search.exact import similarities
 
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float32]
     Guard = Callable[[Callable[[], pa.Array]], pa.Array]
-
-
-def vector_type(dim: int) -> pa.DataType:
-    """Return the Arrow type of an embedding column."""
-    return pa.list_(pa.float32(), dim)
 
 
 def similarity_function(
@@ -54,7 +50,7 @@ def embed_function(
     guard: Guard,
 ) -> ScalarUDF:
     """Return the function `name(paths)`: the embedding of each picture."""
-    dtype = vector_type(dim)
+    dtype = embedding_type(dim)
 
     def evaluate(paths: pa.Array) -> pa.Array:
         def work() -> pa.Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from thanosql_server.engine.actions import action, inferred_types_of
+from thanosql_server.engine.actions import action, text_parameters
 from thanosql_server.errors import InvalidStatement, ThanoSQLError
 
 if TYPE_CHECKING:
@@ -30,9 +30,7 @@ def get(planning: Planning, node: GetThanosql) -> Plan:
     known = DATASET_OPTIONS if node.what == "DATASET" else MODEL_OPTIONS
     options.require_known(known, what)
     work = _get_dataset if node.what == "DATASET" else _get_model
-    return action(
-        work(planning, node, options), inferred_types_of(node.parameter_count)
-    )
+    return action(work(planning, node, options), text_parameters(node.parameter_count))
 
 
 def _get_dataset(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.engine.encoders import Encoders
     from thanosql_server.sql.nodes import Query, Statement
+    from thanosql_server.sql.options import Options
     from thanosql_server.storage.workspace import Workspace
 
 
@@ -95,6 +96,12 @@ class Planning:
     def parameter_schema(self, frame: DataFrame) -> pa.Schema:
         """Return one field per parameter, with its type where it can be inferred."""
         return inferred_types(frame, self.statement.parameter_count)
+
+    def bound(self, options: Options) -> Options:
+        """Return the options with parameters replaced by their values, if known."""
+        if self.arguments is None:
+            return options
+        return options.bind([value.as_py() for value in self.arguments])
 
     def guard(self, work: Callable[[], pa.Array]) -> pa.Array:
         """Do the work of an SQL function; remember what it raised.

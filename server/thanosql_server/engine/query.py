@@ -65,9 +65,7 @@ def _streamed(
         for batch in stream(_hinted(planning, frame), schema, control):
             delivered = delivered or batch is not None
             yield batch
-    except (Exception, GeneratorExit) as error:
-        if isinstance(error, GeneratorExit):
-            raise
+    except Exception as error:
         failure = _failure(planning, error)
         if not isinstance(failure, ResourceExhausted) or delivered:
             raise failure from None

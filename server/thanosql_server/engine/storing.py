@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -10,8 +11,8 @@ import pyarrow as pa
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.clauses import fails_on_error, pick_image_column
 from thanosql_server.engine.executor import in_thread, reader
-from thanosql_server.engine.functions import vector_type
 from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.ml.encoder import embedding_type
 from thanosql_server.ml.pipeline import embed_paths
 from thanosql_server.sql.names import quote, simple_table
 from thanosql_server.sql.nodes import Convert
@@ -41,7 +42,7 @@ def run(
     for clause in stored_clauses(statement):
         step = replace(planning, stored=dict(stored))
         step.control = control
-        yield from in_thread(lambda: _store(step, clause, stored, control), control)  # noqa: B023
+        yield from in_thread(partial(_store, step, clause, stored, control), control)
     final = replace(planning, stored=stored)
     yield from queries.rows(final, final.frame(statement.query), schema, control)
 
@@ -107,5 +108,5 @@ def _replace_table(
 def embedding_field(name: str, dim: int, model: str) -> pa.Field:
     """Return the field of an embedding column, with the model that made it."""
     return pa.field(
-        name, vector_type(dim), metadata={b"thanosql:model": model.encode()}
+        name, embedding_type(dim), metadata={b"thanosql:model": model.encode()}
     )

@@ -47,7 +47,6 @@ class Family:
         name: as users write it after USING, such as `SimCLR`.
         base: suffix of embedding columns, such as `simclr`.
         media: what its encoders take: `image`, `text`.
-        default_image_columns: columns of paths looked for when the user names none.
         parse: checks the OPTIONS of BUILD MODEL (before anything runs) and returns
             them with the defaults filled in. Raises InvalidValue, UndefinedObject.
         train: trains on batches that hold the path column, writes a model into the
@@ -59,7 +58,6 @@ class Family:
     name: str
     base: str
     media: frozenset[str]
-    default_image_columns: tuple[str, ...]
     parse: Callable[[OptionReader], Any]
     train: Callable[
         [Iterable[pa.RecordBatch], Callable[[str], Path], Any, Path, Control],
@@ -112,7 +110,6 @@ FAMILIES: tuple[Family, ...] = (
         name="SimCLR",
         base="simclr",
         media=frozenset({"image"}),
-        default_image_columns=IMAGE_COLUMNS,
         parse=SimCLROptions.parse,
         train=_train_simclr,
         load=_load_simclr,
@@ -121,7 +118,6 @@ FAMILIES: tuple[Family, ...] = (
         name="CLIP",
         base="clipen",
         media=frozenset({"image", "text"}),
-        default_image_columns=IMAGE_COLUMNS,
         parse=ClipOptions.parse,
         train=_train_clip,
         load=_load_clip,

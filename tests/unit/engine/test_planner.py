@@ -6,8 +6,9 @@ import pytest
 
 from thanosql_server.engine import session
 from thanosql_server.engine.catalog import Catalog
-from thanosql_server.engine.functions import similarity_function, vector_type
+from thanosql_server.engine.functions import similarity_function
 from thanosql_server.engine.planner import give_hints, keeps_row_order
+from thanosql_server.ml.encoder import embedding_type
 
 from .conftest import DIM, vectors
 
@@ -59,7 +60,9 @@ def planned(run, sql):
     catalog = Catalog(run.workspace)
     context = run.contexts.new(catalog)
     context.register_udf(
-        similarity_function("sim", vector_type(DIM), lambda: QUERY, lambda work: work())
+        similarity_function(
+            "sim", embedding_type(DIM), lambda: QUERY, lambda work: work()
+        )
     )
     frame = session.sql(context, sql)
     return frame, catalog, frame.optimized_logical_plan()

@@ -94,14 +94,14 @@ def test_a_new_table_shows_at_once_on_other_connections(workspace, cursor):
 
 
 def test_a_folder_with_unreadable_pictures_is_one_warning(workspace, cursor):
-    """Three thousand files come in several batches; the count is of them all."""
+    """Nine thousand files come in two batches; the count is of them all."""
     folder = workspace / "many"
     folder.mkdir()
-    for number in range(3000):
+    for number in range(9000):
         (folder / f"{number:04}.jpg").touch()
     cursor.execute("CREATE TABLE many USING m FROM 'many'")
-    assert cursor.rowcount == 3000
+    assert cursor.rowcount == 9000
     (warning,) = cursor.warnings
-    assert warning.startswith("3000 of 3000 pictures could not be read and have no")
+    assert warning.startswith("9000 of 9000 pictures could not be read and have no")
     nulls = "SELECT count(*) FROM many WHERE m_simclr IS NULL"
-    assert cursor.execute(nulls).fetchall() == [(3000,)]
+    assert cursor.execute(nulls).fetchall() == [(9000,)]

@@ -7,7 +7,7 @@
           └── DatabaseError
                ├── DataError           a value or a file cannot be used
                ├── OperationalError    no connection, no rights to it, no resources
-               ├── IntegrityError      (for completeness; ThanoSQL has no constraints)
+               ├── IntegrityError      a NULL where none is allowed
                ├── InternalError       a fault of the server
                ├── ProgrammingError    the statement is wrong
                └── NotSupportedError

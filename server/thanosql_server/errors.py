@@ -10,6 +10,7 @@
      ├── DuplicateObject         42P07
      ├── InvalidValue            22023  an option or parameter with a wrong value
      ├── InvalidData             22000  a file or a row that cannot be used
+     ├── NotNullViolation        23502  a NULL for a column declared NOT NULL
      ├── PermissionDenied        42501  a path outside the allowed folders
      ├── Unauthenticated         28000
      ├── NotSupported            0A000
@@ -123,6 +124,12 @@ class InvalidData(ThanoSQLError):
     """A file or a row that cannot be used."""
 
     sqlstate = "22000"
+
+
+class NotNullViolation(ThanoSQLError):
+    """A NULL for a column that is declared NOT NULL."""
+
+    sqlstate = "23502"
 
 
 class PermissionDenied(ThanoSQLError):

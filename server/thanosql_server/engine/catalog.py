@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
     from datafusion.catalog import Table as DataFusionTable
 
+    from thanosql_server.storage.tables import Table
     from thanosql_server.storage.workspace import Workspace
 
 SYSTEM_SCHEMA = "thanosql"
+
+TARGET_SCHEMA = "__target"
+"""Holds the table that a statement changes, with the row ids as a column."""
 
 MODEL_SCHEMA = pa.schema(
     [
@@ -55,6 +59,7 @@ class Tables(SchemaProvider):
 
     def __init__(self, workspace: Workspace) -> None:
         self._tables = workspace.tables
+        self._opened: dict[str, Table] = {}
         self.handed_out: list[LanceTable] = []
         self.failure: ThanoSQLError | None = None
 
@@ -71,7 +76,7 @@ class Tables(SchemaProvider):
     def table(self, name: str) -> DataFusionTable | None:
         """Return the table's newest version, or None."""
         try:
-            table = LanceTable(self._tables.open(name))
+            table = LanceTable(self.open(name))
         except UndefinedTable:
             return None
         except ThanoSQLError as error:
@@ -80,6 +85,36 @@ class Tables(SchemaProvider):
             return None
         self.handed_out.append(table)
         return table
+
+    def open(self, name: str) -> Table:
+        """Return the version of a table that this statement sees throughout.
+
+        Raises:
+            UndefinedTable: there is no such table.
+        """
+        if name not in self._opened:
+            self._opened[name] = self._tables.open(name)
+        return self._opened[name]
+
+
+class Target(SchemaProvider):
+    """The one table that a statement changes, with its row ids."""
+
+    def __init__(self, table: LanceTable) -> None:
+        self._table = table
+
+    @property
+    def table_names(self) -> list[str]:  # type: ignore[override]
+        """The table's name."""
+        return [self._table.table.name]
+
+    def table_exist(self, name: str) -> bool:
+        """Return whether this is the table."""
+        return name == self._table.table.name
+
+    def table(self, name: str) -> DataFusionTable | None:
+        """Return the table."""
+        return self._table if self.table_exist(name) else None
 
 
 class SystemTables(SchemaProvider):
@@ -110,7 +145,16 @@ class Catalog(CatalogProvider):
 
     def __init__(self, workspace: Workspace) -> None:
         self.tables = Tables(workspace)
-        self._schemas = {SCHEMA: self.tables, SYSTEM_SCHEMA: SystemTables(workspace)}
+        self._schemas: dict[str, SchemaProvider] = {
+            SCHEMA: self.tables,
+            SYSTEM_SCHEMA: SystemTables(workspace),
+        }
+
+    def set_target(self, table: Table) -> None:
+        """Show the table that the statement changes, with row ids, to its query."""
+        target = LanceTable(table, row_ids=True)
+        self.tables.handed_out.append(target)
+        self._schemas[TARGET_SCHEMA] = Target(target)
 
     def schema_names(self) -> set[str]:
         """Names of the schemas (information_schema is DataFusion's own)."""

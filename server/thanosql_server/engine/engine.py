@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from thanosql_server.engine import actions, hub, storing
+from thanosql_server.engine import actions, changes, hub, storing
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.catalog import (
     SYSTEM_SCHEMA,
@@ -133,6 +133,9 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.CreateTableUsing: actions.create_table_using,
     nodes.CreateTableAs: actions.create_table_as,
     nodes.Insert: actions.insert,
+    nodes.Delete: changes.delete,
+    nodes.Update: changes.update,
+    nodes.Truncate: changes.truncate,
     nodes.DropTable: actions.drop_table,
     nodes.DeleteModel: actions.delete_model,
     nodes.GetThanosql: hub.get,

@@ -193,7 +193,7 @@ def _split_fields(text: str) -> list[str]:
 
 
 def _listing(fields: list[str]) -> str:
-    visible = [name for name in fields if not name.startswith("__")]
+    visible = [name for name in fields if not name.startswith(("__", "_rowid"))]
     if not visible:
         return ""
     return "; there are " + ", ".join(dict.fromkeys(visible[:12]))

@@ -18,7 +18,7 @@ from thanosql_server.engine.faults import translate, unknown_column
 from thanosql_server.engine.parameters import inferred_types
 from thanosql_server.errors import InvalidStatement, ThanoSQLError
 from thanosql_server.sql.names import candidates, respell
-from thanosql_server.sql.rewriter import Rewritten, rewrite
+from thanosql_server.sql.rewriter import Rewritten, rewrite, splice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -84,6 +84,20 @@ class Planning:
             return self._plan(prefix + rewritten.sql, options)
         except Exception as error:
             raise self._explain(error, rewritten, len(prefix)) from None
+
+    def spliced(
+        self, *pieces: str | Query, options: SQLOptions = session.READ_ONLY
+    ) -> DataFrame:
+        """Return a query of our own SQL and pieces of the statement; see `frame`."""
+        rewritten = splice(self.statement.text, pieces, self.clauses)
+        try:
+            return self._plan(rewritten.sql, options)
+        except Exception as error:
+            raise self._explain(error, rewritten, 0) from None
+
+    def again(self) -> Planning:
+        """Return a new planning of the statement, which sees the tables as of now."""
+        return Planning(self.environment, self.statement, self.arguments)
 
     def schema_of(self, body: str) -> pa.Schema:
         """Return the columns of a rewritten clause body."""

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from thanosql_server.storage.tables import Table
 
 
+ROW_ID_FIELD = pa.field(ROW_ID, pa.uint64(), nullable=False)
+
+
 @dataclass(frozen=True)
 class TopK:
     """Hint: of all rows that pass the filter, only the k most similar are needed.
@@ -44,13 +47,14 @@ class TopK:
 class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
     """One version of one table, for one statement."""
 
-    def __new__(cls, table: Table) -> LanceTable:
+    def __new__(cls, table: Table, *, row_ids: bool = False) -> LanceTable:
         """Make the Arrow object below, which takes no arguments."""
         dataset: LanceTable = pads.Dataset.__new__(cls)
         return dataset
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, row_ids: bool = False) -> None:
         self.table = table
+        self.row_ids = row_ids
         self.top_k: TopK | None = None
         self.limit: int | None = None
         self.batch_rows: int | None = None
@@ -58,8 +62,9 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
 
     @property
     def schema(self) -> pa.Schema:
-        """Columns of the table."""
-        return self.table.schema
+        """Columns of the table, and the row ids where they are asked for."""
+        schema = self.table.schema
+        return schema.append(ROW_ID_FIELD) if self.row_ids else schema
 
     def get_fragments(self, filter: pc.Expression | None = None) -> list[_Fragment]:
         """Return one pseudo-fragment: Lance decodes in parallel and keeps the order."""
@@ -125,7 +130,7 @@ class _Scanner:
 
     @property
     def projected_schema(self) -> pa.Schema:
-        schema = self.source.table.schema
+        schema = self.source.schema
         if self.columns is None:
             return schema
         return pa.schema([schema.field(name) for name in self.columns])
@@ -140,6 +145,8 @@ class _Scanner:
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         source = self.source
+        if source.row_ids:
+            return self._with_row_ids()
         if source.top_k is not None:
             return self._most_similar(source.top_k)
         return source.table.scan(
@@ -148,6 +155,13 @@ class _Scanner:
             batch_rows=source.batch_rows,
             limit=source.limit,
         )
+
+    def _with_row_ids(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a table that is about to be changed."""
+        names = self.projected_schema.names
+        columns = [name for name in names if name != ROW_ID]
+        for batch in self.source.table.scan(columns, self.filter, row_ids=True):
+            yield batch.select(names)
 
     def _most_similar(self, hint: TopK) -> Iterator[pa.RecordBatch]:
         vectors = self.source.table.scan([hint.column], self.filter, row_ids=True)

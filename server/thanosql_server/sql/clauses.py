@@ -87,15 +87,39 @@ def _expect_as(cursor: Cursor, after: str) -> None:
         raise cursor.error("a query after AS", QUERY_WORDS)
 
 
-def _scan(cursor: Cursor) -> Query:
-    """Read up to the end of the statement or a parenthesis opened before here."""
+def read_expression(
+    cursor: Cursor, expected: str, ends: Callable[[Cursor], bool]
+) -> Query:
+    """Read SQL up to where `ends` says outside parentheses, or as far as a query."""
+    first, depth = cursor.index, 0
+
+    def ended(here: Cursor) -> bool:
+        nonlocal depth
+        if not depth and ends(here):
+            return True
+        token = here.peek()
+        if token is not None and token.kind is Kind.SYMBOL:
+            depth += (token.text in "([{") - (token.text in ")]}")
+        return False
+
+    read = _scan(cursor, ended)
+    if cursor.index == first:
+        raise cursor.error(expected)
+    return read
+
+
+def _scan(cursor: Cursor, ends: Callable[[Cursor], bool] | None = None) -> Query:
+    """Read up to the end of the statement or a parenthesis opened before here.
+
+    With `ends`, which is asked at every token, it is an expression.
+    """
     start, first = cursor.here(), cursor.index
     clauses: list[Clause] = []
     placeholders: list[Placeholder] = []
     opened: list[Token] = []
-    while (token := cursor.peek()) is not None:
+    while (token := cursor.peek()) is not None and not (ends and ends(cursor)):
         if token.kind is Kind.WORD:
-            if is_clause(cursor, surely=cursor.index == first):
+            if is_clause(cursor, surely=ends is None and cursor.index == first):
                 clauses.append(_read_clause(cursor))
                 continue
         elif token.kind is Kind.PARAMETER:

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from thanosql_server.errors import Position
 
 __all__ = [
+    "Assignment",
     "BuildModel",
     "Clause",
     "Convert",
     "Copy",
     "CreateTableAs",
     "CreateTableUsing",
+    "Delete",
     "DeleteModel",
     "DropTable",
     "GetThanosql",
@@ -39,7 +41,9 @@ __all__ = [
     "Span",
     "Statement",
     "TableName",
+    "Truncate",
     "Unsupported",
+    "Update",
     "Value",
 ]
 
@@ -103,6 +107,13 @@ class Query:
     def text(self) -> str:
         """The query as written."""
         return self.span.of(self.source)
+
+    @property
+    def placeholder(self) -> int | None:
+        """The number of the parameter that is all there is, if it is one."""
+        if len(self.parameters) != 1 or self.parameters[0].span != self.span:
+            return None
+        return self.parameters[0].index
 
     @property
     def clause(self) -> Clause | None:
@@ -266,6 +277,43 @@ class Insert(Statement):
     columns: tuple[str, ...] | None
     query: Query
     verb: Span
+
+
+@dataclass(frozen=True)
+class Delete(Statement):
+    """`DELETE FROM table [AS alias] [USING others] [WHERE condition]`."""
+
+    table: TableName
+    alias: str
+    others: Query | None
+    where: Query | None
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """`column = value` of an UPDATE; no value is DEFAULT."""
+
+    column: str
+    value: Query | None
+    position: Position
+
+
+@dataclass(frozen=True)
+class Update(Statement):
+    """`UPDATE table [AS alias] SET a = x, ... [FROM others] [WHERE condition]`."""
+
+    table: TableName
+    alias: str
+    assignments: tuple[Assignment, ...]
+    others: Query | None
+    where: Query | None
+
+
+@dataclass(frozen=True)
+class Truncate(Statement):
+    """`TRUNCATE [TABLE] table [, ...]`."""
+
+    tables: tuple[TableName, ...]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from thanosql_server.sql.changes import read_delete, read_truncate, read_update
 from thanosql_server.sql.clauses import UnsupportedClause, read_body, read_query
 from thanosql_server.sql.cursor import Cursor
 from thanosql_server.sql.nodes import (
@@ -39,7 +40,7 @@ _FOREIGN = (
     "GRANT", "IMPORT", "INSTALL", "KILL", "LISTEN", "LOAD", "LOCK", "MERGE", "MSCK",
     "NOTIFY", "OPTIMIZE", "PIVOT", "PRAGMA", "PREPARE", "REFRESH", "REINDEX",
     "RELEASE", "REPLACE", "RESET", "REVOKE", "ROLLBACK", "SAVEPOINT", "SET", "START",
-    "TRUNCATE", "UNCACHE", "UNLISTEN", "UNLOAD", "UPDATE", "USE", "VACUUM",
+    "UNCACHE", "UNLISTEN", "UNLOAD", "USE", "VACUUM",
 )  # fmt: skip
 _TWO_WORDS = ("ALTER", "FIT", "UPLOAD")
 
@@ -196,10 +197,9 @@ def _drop(cursor: Cursor) -> Statement:
 
 
 def _delete(cursor: Cursor) -> Statement:
-    start = cursor.here()
-    cursor.advance()
-    if not cursor.take_words("MODEL"):
-        return _unsupported(cursor, "DELETE", start)
+    if cursor.word(1) != "MODEL":
+        return read_delete(cursor)
+    cursor.expect_words("DELETE", "MODEL")
     name, position = cursor.name("the name of a model")
     return DeleteModel(name, position)
 
@@ -247,5 +247,7 @@ _READERS: dict[str, Callable[[Cursor], Statement]] = {
     "INSERT": _insert,
     "DROP": _drop,
     "DELETE": _delete,
+    "UPDATE": read_update,
+    "TRUNCATE": read_truncate,
     "GET": _get,
 }

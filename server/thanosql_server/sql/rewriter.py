@@ -22,6 +22,8 @@ from thanosql_server.sql.nodes import (
 from thanosql_server.sql.tokens import quote
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from thanosql_server.sql.nodes import Clause, Query
 
 
@@ -128,6 +130,19 @@ def rewrite(query: Query, facts: Facts) -> Rewritten:
     writer = _Writer()
     _write_query(writer, query, facts)
     return Rewritten(writer.sql, query.source, tuple(writer.segments))
+
+
+def splice(source: str, pieces: Sequence[str | Query], facts: Facts) -> Rewritten:
+    """Put pieces of SQL and of the statement together, as `rewrite` does for one."""
+    writer = _Writer()
+    origin = 0
+    for piece in pieces:
+        if isinstance(piece, str):
+            writer.add(piece, origin, verbatim=False)
+        else:
+            _write_query(writer, piece, facts)
+            origin = piece.span.end
+    return Rewritten(writer.sql, source, tuple(writer.segments))
 
 
 class _Writer:

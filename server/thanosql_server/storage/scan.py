@@ -25,7 +25,7 @@ _FEWEST_ROWS, _MOST_ROWS = 256, 8192
 _GUESSED_WIDTH = 64
 """Bytes counted for a value of varying length."""
 
-_READAHEAD: dict[str, Any] = {
+READAHEAD: dict[str, Any] = {
     "scan_in_order": True,
     "batch_readahead": 4,
     "fragment_readahead": 1,
@@ -108,7 +108,7 @@ class Scan:
             # Lance needs something to read where only the number of rows is asked.
             with_row_id=self.row_ids or not columns,
             batch_size=self.batch_rows or fitting_rows(self.dataset.schema, columns),
-            **_READAHEAD,
+            **READAHEAD,
             **how,
         )
 

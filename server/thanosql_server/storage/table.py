@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import lance
 import pyarrow as pa
+from lance import LanceOperation
 from lance.fragment import write_fragments
 
 from thanosql_server.errors import InternalError, UndefinedTable
 from thanosql_server.storage.columns import cast_column, storable_field
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderGone, locked
+from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
 
 if TYPE_CHECKING:
@@ -109,6 +112,67 @@ class Table:
                 self._write_column(kept, arrays)
         except FolderGone:
             raise UndefinedTable(f"table '{self.name}' was dropped meanwhile") from None
+
+    def delete(self, batches: Iterator[pa.RecordBatch]) -> int:
+        """Remove rows in one commit and return their number.
+
+        Args:
+            batches: their row ids in the column `ROW_ID`, in any order.
+
+        Raises:
+            Conflict: somebody else has changed rows beside these since this version.
+            UndefinedTable: the table was dropped.
+        """
+        deletions = Deletions(self._dataset)
+        with self._changing("deleting from", deletions):
+            deletions.add(batches)
+            self._commit(deletions.operation())
+        return deletions.rows
+
+    def update(self, names: list[str], batches: Iterator[pa.RecordBatch]) -> int:
+        """Replace values in one commit and return the number of rows, which stay.
+
+        Args:
+            names: the columns whose values are replaced.
+            batches: `ROW_ID` and these columns, by ascending row id; of several rows
+                with one id the first counts.
+
+        Raises:
+            Conflict: somebody else has changed rows beside these since this version.
+            NotNullViolation: a NULL for a column declared NOT NULL.
+            UndefinedTable: the table was dropped.
+        """
+        updates = Updates(self.schema, names, batches)
+        with self._changing("updating", updates):
+            self._commit(rewritten(self._dataset, updates))
+        return updates.rows
+
+    def truncate(self) -> None:
+        """Remove all rows in one commit.
+
+        Raises:
+            Conflict: somebody else has changed rows since this version.
+            UndefinedTable: the table was dropped.
+        """
+        with self._changing("emptying"):
+            gone = [one.fragment_id for one in self._dataset.get_fragments()]
+            self._commit(LanceOperation.Delete([], gone, "true") if gone else None)
+
+    @contextmanager
+    def _changing(self, doing: str, source: Any = None) -> Iterator[None]:
+        """Keep others from dropping the table, and say in our words what fails."""
+        try:
+            with locked(self._folder), translated(doing, self.name, source):
+                yield
+        except FolderGone:
+            raise UndefinedTable(f"table '{self.name}' was dropped meanwhile") from None
+
+    def _commit(self, operation: Any) -> None:
+        """Commit on top of whatever others did, unless it touches the same things."""
+        if operation is not None:
+            read = self._dataset
+            lance.LanceDataset.commit(read, operation, read_version=read.version)
+            forget_old_versions(self._folder)
 
     def _write_column(self, field: pa.Field, arrays: Iterator[pa.Array]) -> None:
         values = _Values(field, arrays, self.count_rows())

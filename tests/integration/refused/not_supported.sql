@@ -1,12 +1,12 @@
 -- Not supported yet.
 
--- NotSupportedError 0A000 1,1
--- UPDATE is not supported yet
-UPDATE test SET label = 1
+-- NotSupportedError 0A000 1,32
+-- UPDATE ... RETURNING is not supported yet
+UPDATE test SET label = label  RETURNING label
 
--- NotSupportedError 0A000 1,1
--- DELETE is not supported yet
-DELETE FROM test
+-- NotSupportedError 0A000 1,18
+-- DELETE ... LIMIT is not supported yet
+DELETE FROM test LIMIT 1
 
 -- NotSupportedError 0A000 1,1
 -- ALTER TABLE is not supported yet
@@ -23,10 +23,6 @@ CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'
 -- NotSupportedError 0A000 1,1
 -- CREATE TABLE with a list of columns is not supported yet
 CREATE TABLE t (a INT)
-
--- NotSupportedError 0A000 1,1
--- TRUNCATE is not supported yet
-TRUNCATE test
 
 -- NotSupportedError 0A000 1,1
 -- SET is not supported yet

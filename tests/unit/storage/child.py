@@ -18,6 +18,8 @@ from thanosql_server.storage.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from thanosql_server.storage.table import Table
+
 SCHEMA = pa.schema([("id", pa.int64()), ("text", pa.string())])
 VECTOR = pa.list_(pa.float32(), 16)
 
@@ -41,6 +43,35 @@ def vectors(steps: int) -> Iterator[pa.Array]:
     wait()
 
 
+def chosen(table: Table, steps: int, names: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield every second row, `steps` batches of them, then wait."""
+    scan = table.scan(names, row_ids=True, batch_rows=256)
+    for step, batch in enumerate(scan):
+        if step == steps:
+            wait()
+        yield batch.take(pa.array(range(0, batch.num_rows, 2)))
+    wait()
+
+
+def changing(workspace: Workspace) -> None:
+    """Move all rows of `t` on by one, take one away, put one more in, for ever."""
+    start = pa.table({"x": pa.array([0] * 3000)})
+    workspace.tables.create("t", start.to_reader(500), overwrite=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for number in range(1, 10_000):
+        table = workspace.tables.open("t")
+        new = (
+            batch.set_column(0, "x", pa.array([number] * batch.num_rows))
+            for batch in table.scan(["x"], row_ids=True)
+        )
+        table.update(["x"], new)
+        workspace.tables.append("t", pa.table({"x": [number]}).to_reader())
+        table = workspace.tables.open("t")
+        first = next(iter(table.scan([], row_ids=True, limit=1)))
+        table.delete(iter([first]))
+
+
 def forever(workspace: Workspace) -> None:
     """Replace a table again and again; its rows all hold the same number."""
     sys.stdout.write("ready\n")
@@ -48,6 +79,17 @@ def forever(workspace: Workspace) -> None:
     for number in range(10_000):
         table = pa.table({"x": pa.array([number] * 3000)})
         workspace.tables.create("t", table.to_reader(500), overwrite=True)
+
+
+def change(table: Table, action: str, steps: int) -> None:
+    if action == "add_column":
+        table.add_column(pa.field("vector", VECTOR), vectors(steps))
+    elif action == "replace_column":
+        table.add_column(pa.field("text", VECTOR), vectors(steps))
+    elif action == "delete":
+        table.delete(chosen(table, steps, []))
+    elif action == "update":
+        table.update(["text"], chosen(table, steps, ["text"]))
 
 
 def main(folder: str, action: str, steps: int) -> None:
@@ -61,12 +103,6 @@ def main(folder: str, action: str, steps: int) -> None:
     elif action == "append":
         reader = pa.RecordBatchReader.from_batches(SCHEMA, batches(steps))
         workspace.tables.append("t", reader)
-    elif action == "add_column":
-        field = pa.field("vector", VECTOR)
-        workspace.tables.open("t").add_column(field, vectors(steps))
-    elif action == "replace_column":
-        field = pa.field("text", VECTOR)
-        workspace.tables.open("t").add_column(field, vectors(steps))
     elif action == "model":
         with workspace.models.create("m", overwrite=True) as staged:
             (staged / "config.json").write_text('{"dim": 2}')
@@ -75,6 +111,10 @@ def main(folder: str, action: str, steps: int) -> None:
             wait()
     elif action == "forever":
         forever(workspace)
+    elif action == "changing":
+        changing(workspace)
+    else:
+        change(workspace.tables.open("t"), action, steps)
 
 
 if __name__ == "__main__":

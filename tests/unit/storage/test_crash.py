@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 import time
@@ -67,6 +68,7 @@ CHANGES = [
     ("overwrite", 4),
     ("append", 4),
     ("replace_column", 4),
+    *((action, n) for action in ("delete", "update") for n in (0, 4, 11)),
 ]
 
 
@@ -86,6 +88,20 @@ def test_table_is_whole_whenever_its_writer_is_killed(tmp_path, attempt):
     workspace.close()
     assert batch.num_rows == 3000
     assert len(set(batch["x"].to_pylist())) == 1
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rows_are_changed_all_or_not_whenever_their_writer_is_killed(tmp_path, seed):
+    """Every commit leaves 3,000 or 3,001 rows with one number, or with two beside."""
+    writer = Writer(tmp_path, "changing")
+    time.sleep(random.Random(seed).uniform(0.05, 0.6))
+    writer.kill()
+    workspace = Workspace.open(Config(tmp_path))
+    batches = list(workspace.tables.open("t").scan())
+    workspace.close()
+    found = [number for batch in batches for number in batch["x"].to_pylist()]
+    assert len(found) in (3000, 3001)
+    assert len(set(found)) == 1
 
 
 def test_opening_leaves_the_work_of_living_processes_alone(folder):

@@ -1,0 +1,216 @@
+"""DELETE, UPDATE and TRUNCATE: DataFusion finds the rows, storage changes them.
+
+The rows come from an ordinary query over the table with its row ids, so that whatever
+may stand in a query may stand in conditions and values. A change that another writer
+was faster with is planned and carried out anew, on what that writer left.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from datafusion import col
+
+from thanosql_server.engine import query as queries
+from thanosql_server.engine.actions import action, stored_name
+from thanosql_server.engine.catalog import TARGET_SCHEMA
+from thanosql_server.engine.faults import translate
+from thanosql_server.engine.provider import ROW_ID_FIELD
+from thanosql_server.engine.targets import at, column_of, opened
+from thanosql_server.errors import Conflict, InvalidStatement
+from thanosql_server.sql.names import quote
+from thanosql_server.storage.tables import ROW_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from datafusion import DataFrame
+
+    from thanosql_server.control import Control
+    from thanosql_server.engine.plan import Plan
+    from thanosql_server.engine.planning import Planning
+    from thanosql_server.sql.nodes import (
+        Assignment,
+        Delete,
+        Query,
+        Truncate,
+        Update,
+    )
+
+ATTEMPTS = 10
+"""How often a change is tried while other writers are faster."""
+
+LONGEST_PAUSE = 0.2
+"""Seconds to wait at most before it is tried again."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of one table, planned but not carried out.
+
+    Attributes:
+        frame: the query for the row ids and the new values.
+        schema: its columns.
+        apply: hands the rows to storage and returns how many were changed.
+        parameters: the types of the statement's parameters.
+    """
+
+    planning: Planning
+    frame: DataFrame
+    schema: pa.Schema
+    apply: Callable[[Iterator[pa.RecordBatch]], int]
+    parameters: pa.Schema
+
+    def carry_out(self, control: Control) -> int:
+        """Run the query, change its rows, and return how many there were."""
+        batches = queries.rows(self.planning, self.frame, self.schema, control)
+        return self.apply(batch for batch in batches if batch is not None)
+
+
+def delete(planning: Planning, node: Delete) -> Plan:
+    """DELETE FROM t [USING others] [WHERE ...]."""
+    return _plan(planning, lambda again: _deletion(again, node))
+
+
+def update(planning: Planning, node: Update) -> Plan:
+    """UPDATE t SET a = x, ... [FROM others] [WHERE ...]."""
+    return _plan(planning, lambda again: _update(again, node))
+
+
+def truncate(planning: Planning, node: Truncate) -> Plan:
+    """TRUNCATE t, ...: remove all rows; each table is a commit of its own."""
+    names = [stored_name(table) for table in node.tables]
+    tables = planning.environment.workspace.tables
+
+    def work(control: Control) -> int:
+        found = [
+            at(table.position, partial(tables.open, name))
+            for table, name in zip(node.tables, names, strict=True)
+        ]
+        for table in found:
+            control.check()
+            table.truncate()
+        return -1
+
+    return action(work)
+
+
+def _plan(planning: Planning, prepare: Callable[[Planning], Change]) -> Plan:
+    first = prepare(planning)
+
+    def work(control: Control) -> int:
+        change = first
+        for attempt in range(1, ATTEMPTS):
+            try:
+                return change.carry_out(control)
+            except Conflict:
+                control.check()
+                time.sleep(random.uniform(0, LONGEST_PAUSE * attempt / ATTEMPTS))
+                change = prepare(planning.again())
+        return change.carry_out(control)
+
+    return action(work, first.parameters)
+
+
+def _deletion(planning: Planning, node: Delete) -> Change:
+    table = opened(planning, node.table)
+    planning.catalog.set_target(table)
+    frame = _rows(planning, node, node.others, [])
+    schema, parameters = pa.schema([ROW_ID_FIELD]), planning.parameter_schema(frame)
+    return Change(planning, frame, schema, table.delete, parameters)
+
+
+def _update(planning: Planning, node: Update) -> Change:
+    table = opened(planning, node.table)
+    planning.catalog.set_target(table)
+    fields = [column_of(table, one.column, one.position) for one in node.assignments]
+    columns = [field.name for field in fields]
+    _require_different(columns, node)
+    values = _values(node.assignments, fields)
+    frame = _rows(planning, node, node.others, values)
+    schema = pa.schema([ROW_ID_FIELD, *fields])
+    return Change(
+        planning,
+        _cast(planning, frame, fields, node),
+        schema,
+        partial(table.update, columns),
+        _parameters(planning, frame, node.assignments, fields),
+    )
+
+
+def _parameters(
+    planning: Planning,
+    frame: DataFrame,
+    assignments: tuple[Assignment, ...],
+    fields: list[pa.Field],
+) -> pa.Schema:
+    """Return the types of the parameters: of `a = ?` it is the column's."""
+    parameters = planning.parameter_schema(frame)
+    for one, field in zip(assignments, fields, strict=True):
+        index = one.value.placeholder if one.value is not None else None
+        if index is not None:
+            known = pa.field(str(index), field.type)
+            parameters = parameters.set(index - 1, known)
+    return parameters
+
+
+def _rows(
+    planning: Planning,
+    node: Delete | Update,
+    others: Query | None,
+    values: list[str | Query],
+) -> DataFrame:
+    """Return the query for the rows concerned: their ids, then the values."""
+    name, alias = quote(node.table.name), quote(node.alias)
+    pieces: list[str | Query] = [f"SELECT {alias}.{quote(ROW_ID)}", *values]
+    pieces.append(f" FROM {TARGET_SCHEMA}.{name} AS {alias}")
+    if others is not None:
+        pieces += [", ", others]
+    if node.where is not None:
+        # In parentheses it can only be a condition, whatever its words are.
+        pieces += [" WHERE (", node.where, "\n)"]
+    return planning.spliced(*pieces)
+
+
+def _values(
+    assignments: tuple[Assignment, ...], fields: list[pa.Field]
+) -> list[str | Query]:
+    pieces: list[str | Query] = []
+    for one, field in zip(assignments, fields, strict=True):
+        value = "NULL" if one.value is None else one.value
+        pieces += [", (", value, f"\n) AS {quote(field.name)}"]
+    return pieces
+
+
+def _cast(
+    planning: Planning, frame: DataFrame, fields: list[pa.Field], node: Update
+) -> DataFrame:
+    """Return the rows in the order of the table, with the types of its columns."""
+    given = frame.schema()
+    columns = [
+        col(quote(field.name))
+        if given.field(field.name).type == field.type
+        else col(quote(field.name)).cast(field.type).alias(field.name)
+        for field in fields
+    ]
+    try:
+        cast = frame.select(col(quote(ROW_ID)), *columns)
+        cast.schema()
+    except Exception as error:
+        failure = translate(error, planning.statement.text)
+        raise failure.at(node.assignments[0].position) from None
+    return cast.sort(col(quote(ROW_ID)).sort())
+
+
+def _require_different(columns: list[str], node: Update) -> None:
+    for place, column in enumerate(columns):
+        if column in columns[:place]:
+            raise InvalidStatement(
+                f"column '{column}' is set twice",
+                position=node.assignments[place].position,
+            )

@@ -13,9 +13,10 @@ import pyarrow as pa
 
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.clauses import pick_image_column, pick_text_column
+from thanosql_server.engine.defaults import completed
 from thanosql_server.engine.executor import in_thread, reader
 from thanosql_server.engine.plan import NO_ROWS, Plan
-from thanosql_server.engine.session import CATALOG, PLAN_DML, SCHEMA, adopt
+from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.engine.storing import embedding_field
 from thanosql_server.errors import (
     DuplicateObject,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
         CreateTableUsing,
         DeleteModel,
         DropTable,
-        Insert,
         TableName,
     )
     from thanosql_server.sql.options import Options, Parameter
@@ -78,7 +78,9 @@ def copy(planning: Planning, node: Copy) -> Plan:
         source = _opened(planning, node, shown, options, control)
         batches = _reported(source, control, "copying")
         if mode == "append" and workspace.tables.exists(name):
-            return workspace.tables.append(name, batches)
+            table = workspace.tables.open(name)
+            rows = completed(planning, table, batches, control)
+            return workspace.tables.append(name, rows)
         return workspace.tables.create(name, batches, overwrite=mode == "replace")
 
     return action(work, text_parameters(node.parameter_count))
@@ -177,23 +179,6 @@ def create_table_as(planning: Planning, node: CreateTableAs) -> Plan:
         return tables.create(name, reader(batches, schema), overwrite=node.or_replace)
 
     return action(work, planning.parameter_schema(frame))
-
-
-def insert(planning: Planning, node: Insert) -> Plan:
-    """INSERT INTO t ...: append rows; DataFusion only plans them."""
-    name = stored_name(node.table)
-    tables = planning.environment.workspace.tables
-    target = _at(node.table.position, partial(tables.open, name)).schema
-    prefix = node.text[node.verb.start : node.query.span.start]
-    planned = planning.frame(node.query, PLAN_DML, prefix)
-    # Below the INSERT lies a query with the table's own columns, in order.
-    frame = adopt(planning.context, planned.logical_plan().inputs()[0])
-
-    def work(control: Control) -> int:
-        batches = queries.rows(planning, frame, target, control)
-        return tables.append(name, reader(batches, target))
-
-    return action(work, planning.parameter_schema(planned))
 
 
 def drop_table(planning: Planning, node: DropTable) -> Plan:

@@ -7,11 +7,12 @@ out, so that the planner can leave hints on them and nobody else sees these.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from datafusion.catalog import CatalogProvider, SchemaProvider
 
+from thanosql_server.engine.column_listing import COLUMN_SCHEMA, columns_table
 from thanosql_server.engine.provider import LanceTable, RowsTable
 from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.errors import ThanoSQLError, UndefinedTable
@@ -97,24 +98,28 @@ class Tables(SchemaProvider):
         return self._opened[name]
 
 
-class Target(SchemaProvider):
-    """The one table that a statement changes, with its row ids."""
+class Targets(SchemaProvider):
+    """What one statement alone sees: the table that it changes, with row ids."""
 
-    def __init__(self, table: LanceTable) -> None:
-        self._table = table
+    def __init__(self) -> None:
+        self._shown: dict[str, Any] = {}
 
     @property
     def table_names(self) -> list[str]:  # type: ignore[override]
-        """The table's name."""
-        return [self._table.table.name]
+        """None: they are not for listings."""
+        return []
+
+    def show(self, name: str, table: Any) -> None:
+        """Let queries of the statement see a table."""
+        self._shown[name] = table
 
     def table_exist(self, name: str) -> bool:
-        """Return whether this is the table."""
-        return name == self._table.table.name
+        """Return whether there is such a table."""
+        return name in self._shown
 
     def table(self, name: str) -> DataFusionTable | None:
-        """Return the table."""
-        return self._table if self.table_exist(name) else None
+        """Return the table, or None."""
+        return self._shown.get(name)
 
 
 class SystemTables(SchemaProvider):
@@ -122,7 +127,8 @@ class SystemTables(SchemaProvider):
 
     def __init__(self, workspace: Workspace) -> None:
         self._rows: dict[str, Callable[[], pa.Table]] = {
-            "models": lambda: models_table(workspace)
+            "models": lambda: models_table(workspace),
+            "columns": lambda: columns_table(workspace),
         }
 
     @property
@@ -145,6 +151,7 @@ class Catalog(CatalogProvider):
 
     def __init__(self, workspace: Workspace) -> None:
         self.tables = Tables(workspace)
+        self._targets = Targets()
         self._schemas: dict[str, SchemaProvider] = {
             SCHEMA: self.tables,
             SYSTEM_SCHEMA: SystemTables(workspace),
@@ -154,7 +161,12 @@ class Catalog(CatalogProvider):
         """Show the table that the statement changes, with row ids, to its query."""
         target = LanceTable(table, row_ids=True)
         self.tables.handed_out.append(target)
-        self._schemas[TARGET_SCHEMA] = Target(target)
+        self.show(table.name, target)
+
+    def show(self, name: str, table: Any) -> None:
+        """Show a table to the queries of this statement, in the schema for targets."""
+        self._targets.show(name, table)
+        self._schemas[TARGET_SCHEMA] = self._targets
 
     def schema_names(self) -> set[str]:
         """Names of the schemas (information_schema is DataFusion's own)."""
@@ -192,10 +204,6 @@ def table_infos(workspace: Workspace, *, columns: bool) -> Iterator[TableInfo]:
         except ThanoSQLError:
             continue  # dropped meanwhile, or broken: never a reason to list nothing
         yield TableInfo(CATALOG, SCHEMA, name, "TABLE", schema)
-    yield TableInfo(
-        CATALOG,
-        SYSTEM_SCHEMA,
-        "models",
-        "SYSTEM TABLE",
-        MODEL_SCHEMA if columns else None,
-    )
+    for name, system in (("columns", COLUMN_SCHEMA), ("models", MODEL_SCHEMA)):
+        schema = system if columns else None
+        yield TableInfo(CATALOG, SYSTEM_SCHEMA, name, "SYSTEM TABLE", schema)

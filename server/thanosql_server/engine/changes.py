@@ -24,6 +24,7 @@ from thanosql_server.engine.provider import ROW_ID_FIELD
 from thanosql_server.engine.targets import at, column_of, opened
 from thanosql_server.errors import Conflict, InvalidStatement
 from thanosql_server.sql.names import quote
+from thanosql_server.storage.facts import DEFAULT, fact
 from thanosql_server.storage.tables import ROW_ID
 
 if TYPE_CHECKING:
@@ -181,8 +182,11 @@ def _values(
     assignments: tuple[Assignment, ...], fields: list[pa.Field]
 ) -> list[str | Query]:
     pieces: list[str | Query] = []
+    value: str | Query | None
     for one, field in zip(assignments, fields, strict=True):
-        value = "NULL" if one.value is None else one.value
+        value = one.value
+        if value is None:
+            value = fact(field, DEFAULT) or "NULL"
         pieces += [", (", value, f"\n) AS {quote(field.name)}"]
     return pieces
 

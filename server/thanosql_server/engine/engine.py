@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from thanosql_server.engine import actions, changes, hub, storing
+from thanosql_server.engine import actions, changes, definitions, hub, inserts, storing
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.catalog import (
     SYSTEM_SCHEMA,
@@ -131,8 +131,12 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.BuildModel: actions.build_model,
     nodes.Copy: actions.copy,
     nodes.CreateTableUsing: actions.create_table_using,
+    nodes.CreateTable: definitions.create_table,
+    nodes.Comment: definitions.comment,
+    nodes.CreateSchema: definitions.create_schema,
+    nodes.DropSchema: definitions.drop_schema,
     nodes.CreateTableAs: actions.create_table_as,
-    nodes.Insert: actions.insert,
+    nodes.Insert: inserts.insert,
     nodes.Delete: changes.delete,
     nodes.Update: changes.update,
     nodes.Truncate: changes.truncate,

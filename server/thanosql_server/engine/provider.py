@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from thanosql_server.search.exact import top_k
+from thanosql_server.storage.facts import without_facts
 from thanosql_server.storage.tables import ROW_ID
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
     def __init__(self, table: Table, *, row_ids: bool = False) -> None:
         self.table = table
         self.row_ids = row_ids
+        schema = without_facts(table.schema)
+        self._schema = schema.append(ROW_ID_FIELD) if row_ids else schema
         self.top_k: TopK | None = None
         self.limit: int | None = None
         self.batch_rows: int | None = None
@@ -63,8 +66,7 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
     @property
     def schema(self) -> pa.Schema:
         """Columns of the table, and the row ids where they are asked for."""
-        schema = self.table.schema
-        return schema.append(ROW_ID_FIELD) if self.row_ids else schema
+        return self._schema
 
     def get_fragments(self, filter: pc.Expression | None = None) -> list[_Fragment]:
         """Return one pseudo-fragment: Lance decodes in parallel and keeps the order."""
@@ -106,6 +108,33 @@ class RowsTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
     ) -> pads.Scanner:
         """Return a scan of the rows."""
         return self._rows.scanner(columns=columns, filter=filter)
+
+
+class StreamTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
+    """Rows that come once: a statement reads them in one place, as they come."""
+
+    def __new__(cls, rows: pa.RecordBatchReader) -> StreamTable:
+        """Make the Arrow object below, which takes no arguments."""
+        dataset: StreamTable = pads.Dataset.__new__(cls)
+        return dataset
+
+    def __init__(self, rows: pa.RecordBatchReader) -> None:
+        self._rows = rows
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the rows."""
+        return self._rows.schema
+
+    def get_fragments(self, filter: pc.Expression | None = None) -> list[StreamTable]:
+        """Return the rows as the one fragment."""
+        return [self]
+
+    def scanner(
+        self, schema: Any = None, columns: Any = None, filter: Any = None, **_: Any
+    ) -> pads.Scanner:
+        """Return the one scan of the rows."""
+        return pads.Scanner.from_batches(self._rows, columns=columns, filter=filter)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from thanosql_server.flight.service import Described
 from thanosql_server.flight.sql_info import SQL_INFO_SCHEMA, sql_info_batch
 from thanosql_server.flight.sql_types import XDBC_SCHEMA, type_name, xdbc_rows
 from thanosql_server.flight.status import border
+from thanosql_server.storage.facts import COMMENT, fact, primary_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -160,6 +161,8 @@ def _described(field: pa.Field, table: TableInfo) -> pa.Field:
         "IS_READ_ONLY": "0" if table.kind == "TABLE" else "1",
         "IS_SEARCHABLE": "1",
     }
+    if (comment := fact(field, COMMENT)) is not None:
+        facts["REMARKS"] = comment
     metadata = {f"ARROW:FLIGHT:SQL:{key}".encode(): v for key, v in facts.items()}
     return field.with_metadata({**(field.metadata or {}), **metadata})
 
@@ -168,8 +171,17 @@ def _table_kind_rows(engine: Engine, command: CommandGetTableTypes) -> Iterator[
     return ((kind,) for kind in TABLE_TYPES)
 
 
+def _key_rows(engine: Engine, command: CommandGetPrimaryKeys) -> Iterator[Any]:
+    catalog, schema = _optional(command, "catalog"), _optional(command, "db_schema")
+    for table in engine.tables(columns=True):
+        listed = _same(catalog, table.catalog) and _same(schema, table.schema)
+        if listed and table.name == command.table and table.columns is not None:
+            for place, column in enumerate(primary_key(table.columns), start=1):
+                yield table.catalog, table.schema, table.name, column, None, place
+
+
 def _no_rows(engine: Engine, command: Message) -> Iterator[Any]:
-    """Tables have no keys."""
+    """Tables have no foreign keys."""
     return iter(())
 
 
@@ -193,7 +205,7 @@ LISTINGS: dict[type[Message], Listing] = {
     CommandGetDbSchemas: Listing(SCHEMAS, _schema_rows),
     CommandGetTables: Listing(TABLES, _table_rows),
     CommandGetTableTypes: Listing(TABLE_KINDS, _table_kind_rows),
-    CommandGetPrimaryKeys: Listing(PRIMARY_KEYS, _no_rows),
+    CommandGetPrimaryKeys: Listing(PRIMARY_KEYS, _key_rows),
     CommandGetExportedKeys: Listing(FOREIGN_KEYS, _no_rows),
     CommandGetImportedKeys: Listing(FOREIGN_KEYS, _no_rows),
     CommandGetCrossReference: Listing(FOREIGN_KEYS, _no_rows),

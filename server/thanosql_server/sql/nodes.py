@@ -20,12 +20,17 @@ __all__ = [
     "Assignment",
     "BuildModel",
     "Clause",
+    "ColumnDefinition",
+    "Comment",
     "Convert",
     "Copy",
+    "CreateSchema",
+    "CreateTable",
     "CreateTableAs",
     "CreateTableUsing",
     "Delete",
     "DeleteModel",
+    "DropSchema",
     "DropTable",
     "GetThanosql",
     "Insert",
@@ -42,6 +47,7 @@ __all__ = [
     "Statement",
     "TableName",
     "Truncate",
+    "TypeText",
     "Unsupported",
     "Update",
     "Value",
@@ -270,13 +276,77 @@ class CreateTableAs(Statement):
 
 
 @dataclass(frozen=True)
+class TypeText:
+    """The type of a column as it is written."""
+
+    text: str
+    position: Position
+
+
+@dataclass(frozen=True)
+class ColumnDefinition:
+    """A column of CREATE TABLE or ALTER TABLE ... ADD, and what is declared of it."""
+
+    name: str
+    position: Position
+    type: TypeText
+    not_null: bool = False
+    default: Query | None = None
+    is_key: bool = False
+    comment: str | None = None
+
+
+@dataclass(frozen=True)
+class CreateTable(Statement):
+    """`CREATE [OR REPLACE] TABLE [IF NOT EXISTS] table (columns) [COMMENT 'text']`."""
+
+    table: TableName
+    or_replace: bool
+    if_not_exists: bool
+    columns: tuple[ColumnDefinition, ...]
+    key: tuple[tuple[str, Position], ...]
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class Comment(Statement):
+    """`COMMENT ON TABLE table|COLUMN table.column IS 'text'|NULL`."""
+
+    table: TableName
+    column: str | None
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class CreateSchema(Statement):
+    """`CREATE SCHEMA [IF NOT EXISTS] name`."""
+
+    name: str
+    if_not_exists: bool
+    position: Position
+
+
+@dataclass(frozen=True)
+class DropSchema(Statement):
+    """`DROP SCHEMA [IF EXISTS] name [CASCADE]`."""
+
+    name: str
+    if_exists: bool
+    position: Position
+
+
+@dataclass(frozen=True)
 class Insert(Statement):
-    """`INSERT INTO table [(columns)] query`; `verb` is the span of INSERT INTO."""
+    """`INSERT INTO table [(columns)] query`; without a query, DEFAULT VALUES.
+
+    `rows` holds the places of the values of each row of VALUES, if parameters or
+    DEFAULT are among them.
+    """
 
     table: TableName
     columns: tuple[str, ...] | None
-    query: Query
-    verb: Span
+    query: Query | None
+    rows: tuple[tuple[Span, ...], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from thanosql_server.sql.changes import read_delete, read_truncate, read_update
 from thanosql_server.sql.clauses import UnsupportedClause, read_body, read_query
 from thanosql_server.sql.cursor import Cursor
+from thanosql_server.sql.inserts import read_insert
 from thanosql_server.sql.nodes import (
     BuildModel,
     Copy,
@@ -20,13 +21,17 @@ from thanosql_server.sql.nodes import (
     DeleteModel,
     DropTable,
     GetThanosql,
-    Insert,
     SelectStatement,
     Statement,
     Unsupported,
 )
-from thanosql_server.sql.recognition import CLAUSE_VERBS, QUERY_WORDS, starts_query
-from thanosql_server.sql.tokens import Kind
+from thanosql_server.sql.recognition import CLAUSE_VERBS, QUERY_WORDS
+from thanosql_server.sql.tables import (
+    read_comment_on,
+    read_create_schema,
+    read_create_table,
+    read_drop_schema,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +40,8 @@ if TYPE_CHECKING:
 
 # Known statements of DataFusion and PostgreSQL that the server does not run.
 _FOREIGN = (
-    "ABORT", "ANALYZE", "BEGIN", "CALL", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMENT",
-    "COMMIT", "DEALLOCATE", "DECLARE", "DISCARD", "DO", "END", "EXECUTE", "FETCH",
+    "ABORT", "ANALYZE", "BEGIN", "CALL", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMIT",
+    "DEALLOCATE", "DECLARE", "DISCARD", "DO", "END", "EXECUTE", "FETCH",
     "GRANT", "IMPORT", "INSTALL", "KILL", "LISTEN", "LOAD", "LOCK", "MERGE", "MSCK",
     "NOTIFY", "OPTIMIZE", "PIVOT", "PRAGMA", "PREPARE", "REFRESH", "REINDEX",
     "RELEASE", "REPLACE", "RESET", "REVOKE", "ROLLBACK", "SAVEPOINT", "SET", "START",
@@ -123,12 +128,14 @@ def _create(cursor: Cursor) -> Statement:
     start = cursor.here()
     cursor.advance()
     or_replace = cursor.take_words("OR", "REPLACE")
+    if cursor.word() == "SCHEMA" and not or_replace:
+        return read_create_schema(cursor)
     if not cursor.take_words("TABLE"):
         return _unsupported(cursor, f"CREATE {cursor.word()}".rstrip(), start)
     if_not_exists = cursor.take_words("IF", "NOT", "EXISTS")
     table = cursor.table_name()
     if cursor.at_symbol("("):
-        return _unsupported(cursor, "CREATE TABLE with a list of columns", start)
+        return read_create_table(cursor, table, or_replace, if_not_exists)
     if cursor.word() == "USING" and not or_replace:
         return _create_using(cursor, table, if_not_exists, start)
     query = read_body(cursor, f"CREATE TABLE {table}")
@@ -157,32 +164,14 @@ def _insert(cursor: Cursor) -> Statement:
     if cursor.word() in ("OVERWRITE", "OR"):
         return _unsupported(cursor, f"INSERT {cursor.word()}", start)
     cursor.expect_words("INTO", expected="INTO after INSERT")
-    verb = cursor.span_from(start)
-    table = cursor.table_name()
-    columns = _columns(cursor)
-    if not starts_query(cursor):
-        raise cursor.error(f"VALUES or a query after INSERT INTO {table}")
-    return Insert(table, columns, read_query(cursor), verb)
-
-
-def _columns(cursor: Cursor) -> tuple[str, ...] | None:
-    """Read `(a, b)`; None if there is no list, or a query in the parentheses."""
-    second = cursor.peek(1)
-    listed = second is not None and second.kind in (Kind.WORD, Kind.QUOTED)
-    ends = cursor.at_symbol(",", 2) or cursor.at_symbol(")", 2)
-    if not (cursor.at_symbol("(") and listed and ends):
-        return None
-    cursor.advance()
-    columns = [cursor.identifier("a column")]
-    while cursor.take_symbol(","):
-        columns.append(cursor.identifier("a column after ','"))
-    cursor.expect_symbol(")", "',' or ')' in the list of columns")
-    return tuple(columns)
+    return read_insert(cursor)
 
 
 def _drop(cursor: Cursor) -> Statement:
     start = cursor.here()
     cursor.advance()
+    if cursor.word() == "SCHEMA":
+        return read_drop_schema(cursor)
     if not cursor.take_words("TABLE"):
         if cursor.word() == "MODEL":
             raise cursor.error("TABLE after DROP (models go with DELETE MODEL)")
@@ -247,6 +236,7 @@ _READERS: dict[str, Callable[[Cursor], Statement]] = {
     "INSERT": _insert,
     "DROP": _drop,
     "DELETE": _delete,
+    "COMMENT": read_comment_on,
     "UPDATE": read_update,
     "TRUNCATE": read_truncate,
     "GET": _get,

@@ -9,7 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from thanosql_server.errors import InvalidData, UndefinedColumn, nearest
+from thanosql_server.errors import (
+    InvalidData,
+    NotNullViolation,
+    UndefinedColumn,
+    nearest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,10 +69,24 @@ def storable_field(field: pa.Field) -> pa.Field:
     return pa.field(field.name, kept, metadata=field.metadata)
 
 
+def declared_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the schema of a table with these columns, NOT NULL where they say so.
+
+    Raises:
+        InvalidData: a column's name or type cannot be stored, or there are no columns.
+    """
+    fields = [
+        kept.with_nullable(field.nullable)
+        for kept, field in zip(storable_schema(schema), schema, strict=True)
+    ]
+    return pa.schema(fields, metadata=schema.metadata)
+
+
 def fitting(given: pa.Schema, kept: pa.Schema) -> Callable[..., pa.RecordBatch]:
     """Return a function that gives batches of `given` the columns of `kept`, by name.
 
-    Columns that `given` lacks are NULL.
+    Columns that `given` lacks are NULL. The function raises NotNullViolation for a NULL
+    in a column that allows none.
 
     Raises:
         UndefinedColumn: `given` has a column that `kept` lacks.
@@ -77,7 +96,8 @@ def fitting(given: pa.Schema, kept: pa.Schema) -> Callable[..., pa.RecordBatch]:
         raise UndefinedColumn(
             f"the table has no column '{unknown[0]}'{nearest(unknown[0], kept.names)}"
         )
-    if given.equals(kept, check_metadata=True):
+    open_ = all(field.nullable for field in kept)
+    if open_ and given.equals(kept, check_metadata=True):
         return _same
     return partial(_fit, kept)
 
@@ -94,8 +114,19 @@ def _fit(kept: pa.Schema, batch: pa.RecordBatch) -> pa.RecordBatch:
 def _column(batch: pa.RecordBatch, field: pa.Field) -> pa.Array:
     position = batch.schema.get_field_index(field.name)
     if position < 0:
-        return pa.nulls(batch.num_rows, field.type)
-    return cast_column(batch.column(position), field)
+        column = pa.nulls(batch.num_rows, field.type)
+    else:
+        column = cast_column(batch.column(position), field)
+    require_no_nulls(column, field)
+    return column
+
+
+def require_no_nulls(column: pa.Array, field: pa.Field) -> None:
+    """Raise NotNullViolation for a NULL in a column that allows none."""
+    if not field.nullable and column.null_count:
+        raise NotNullViolation(
+            f"column '{field.name}' is NOT NULL, and a row has no value for it"
+        )
 
 
 def cast_column(array: pa.Array, field: pa.Field) -> pa.Array:

@@ -15,8 +15,8 @@ import pyarrow as pa
 from lance import LanceOperation
 from lance.fragment import DataFile
 
-from thanosql_server.errors import InternalError, NotNullViolation
-from thanosql_server.storage.columns import cast_column
+from thanosql_server.errors import InternalError
+from thanosql_server.storage.columns import cast_column, require_no_nulls
 from thanosql_server.storage.scan import READAHEAD, ROW_ID, fitting_rows
 
 if TYPE_CHECKING:
@@ -177,14 +177,6 @@ def _fragment(dataset: lance.LanceDataset, number: int) -> LanceFragment:
     if fragment is None:
         raise InternalError(f"the table has no fragment {number}")
     return fragment
-
-
-def require_no_nulls(column: pa.Array, kept: pa.Field) -> None:
-    """Raise NotNullViolation if a column that is declared NOT NULL has a NULL."""
-    if not kept.nullable and column.null_count:
-        raise NotNullViolation(
-            f"column '{kept.name}' is declared NOT NULL, and a row has no value for it"
-        )
 
 
 def _checked(column: pa.Array, kept: pa.Field) -> pa.Array:

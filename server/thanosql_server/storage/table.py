@@ -21,7 +21,7 @@ from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pyarrow.compute as pc
@@ -157,6 +157,17 @@ class Table:
         with self._changing("emptying"):
             gone = [one.fragment_id for one in self._dataset.get_fragments()]
             self._commit(LanceOperation.Delete([], gone, "true") if gone else None)
+
+    def alter(self, change: Callable[[lance.LanceDataset], None]) -> None:
+        """Change columns or what is declared of them; see `alterations`.
+
+        Raises:
+            Conflict: somebody else has changed the same since this version.
+            UndefinedTable: the table was dropped.
+        """
+        with self._changing("altering"):
+            change(lance.dataset(self._folder, version=self.version))
+            forget_old_versions(self._folder)
 
     @contextmanager
     def _changing(self, doing: str, source: Any = None) -> Iterator[None]:

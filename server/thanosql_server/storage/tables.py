@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import lance
 
 from thanosql_server.errors import Conflict, DuplicateObject, UndefinedTable, nearest
-from thanosql_server.storage.columns import fitting, storable_schema
+from thanosql_server.storage.columns import declared_schema, fitting, storable_schema
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
 from thanosql_server.storage.names import quote_name, unquote_name
@@ -91,6 +91,36 @@ class TableStore:
             self._create(name, source)
         return source.rows
 
+    def define(self, name: str, schema: pa.Schema, *, overwrite: bool = False) -> None:
+        """Make a table without rows, with what is declared of it (see `facts`).
+
+        Raises:
+            DuplicateObject: the table exists.
+            InvalidData: a column cannot be stored.
+        """
+        exists = _is_table(self._path(name))
+        if exists and not overwrite:
+            raise _duplicate(name)
+        source = Relay((), declared_schema(schema))
+        if exists:
+            self._overwrite(name, source)
+        else:
+            self._create(name, source)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a table another name.
+
+        Raises:
+            UndefinedTable: there is no table `old`.
+            DuplicateObject: there is a table `new`.
+            Conflict: another statement is writing to it.
+        """
+        path = self._path(old)
+        if not _is_table(path):
+            raise self._undefined(old)
+        with self._alone(old, path):
+            self._place(new, path)
+
     def append(self, name: str, batches: pa.RecordBatchReader) -> int:
         """Add rows to a table in one commit and return their number.
 
@@ -122,9 +152,15 @@ class TableStore:
         path = self._path(name)
         if not _is_table(path):
             raise self._undefined(name)
+        with self._alone(name, path):
+            self._scratch.discard(path)
+
+    @contextmanager
+    def _alone(self, name: str, path: Path) -> Iterator[None]:
+        """Keep all others from writing to the table meanwhile."""
         try:
             with locked(path, exclusive=True, wait=False):
-                self._scratch.discard(path)
+                yield
         except FolderGone:
             raise self._undefined(name) from None
         except FolderBusy:

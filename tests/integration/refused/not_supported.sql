@@ -20,9 +20,21 @@ CREATE VIEW v AS SELECT 1
 -- CREATE EXTERNAL is not supported yet
 CREATE EXTERNAL TABLE t STORED AS CSV LOCATION '/etc/passwd'
 
--- NotSupportedError 0A000 1,1
--- CREATE TABLE with a list of columns is not supported yet
-CREATE TABLE t (a INT)
+-- NotSupportedError 0A000 1,23
+-- UNIQUE is not supported yet
+CREATE TABLE t (a INT UNIQUE)
+
+-- NotSupportedError 0A000 1,24
+-- FOREIGN is not supported yet
+CREATE TABLE t (a INT, FOREIGN KEY (a) REFERENCES test (label))
+
+-- NotSupportedError 0A000 1,15
+-- schemas of your own are not supported yet; tables live in 'public'
+CREATE SCHEMA s
+
+-- NotSupportedError 0A000 1,13
+-- schema 'public' cannot be dropped; drop its tables
+DROP SCHEMA public CASCADE
 
 -- NotSupportedError 0A000 1,1
 -- SET is not supported yet

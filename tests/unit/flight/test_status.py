@@ -30,6 +30,7 @@ RAISED = {
     "DuplicateObject": INVALID_ARGUMENT,
     "InvalidValue": INVALID_ARGUMENT,
     "InvalidData": INVALID_ARGUMENT,
+    "NotNullViolation": INVALID_ARGUMENT,
     "PermissionDenied": fl.FlightUnauthorizedError,
     "Unauthenticated": fl.FlightUnauthenticatedError,
     "NotSupported": pa.ArrowNotImplementedError,

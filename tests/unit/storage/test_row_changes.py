@@ -12,6 +12,7 @@ from thanosql_server.errors import (
     Conflict,
     InternalError,
     InvalidData,
+    NotNullViolation,
     UndefinedTable,
 )
 from thanosql_server.storage.scan import ROW_ID
@@ -251,3 +252,18 @@ def test_random_changes_agree_with_a_list(tables):
         result = read(tables)
         assert result["id"].to_pylist() == list(model)
         assert result["text"].to_pylist() == list(model.values())
+
+
+def test_a_null_is_refused_where_none_is_allowed(tables):
+    schema = pa.schema([pa.field("id", pa.int64(), nullable=False)])
+    tables.define("n", schema)
+    tables.append("n", pa.table({"id": [1, 2]}).to_reader())
+    table = tables.open("n")
+    nulls = pa.record_batch(
+        [pa.array([None], pa.int64()), pa.array([0], pa.uint64())], names=["id", ROW_ID]
+    )
+    with pytest.raises(NotNullViolation, match="column 'id' is NOT NULL"):
+        table.update(["id"], iter([nulls]))
+    with pytest.raises(NotNullViolation, match="column 'id' is NOT NULL"):
+        tables.append("n", pa.table({"id": pa.array([3, None])}).to_reader())
+    assert read(tables, "n")["id"].to_pylist() == [1, 2]

@@ -1,0 +1,70 @@
+"""Changes of a table's columns and of what is declared about them, one commit each.
+
+Each function changes a dataset; `Table.alter` gives it the version that the statement
+saw and keeps the table from being dropped meanwhile. Lance lets those changes that do
+not touch each other go together and refuses the others.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from thanosql_server.errors import NotNullViolation
+from thanosql_server.storage.columns import storable_field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import lance
+    import pyarrow as pa
+
+
+def add_empty_column(dataset: lance.LanceDataset, field: pa.Field) -> None:
+    """Add a column of NULLs; no file is written."""
+    dataset.add_columns(storable_field(field))
+
+
+def drop_columns(dataset: lance.LanceDataset, names: list[str]) -> None:
+    """Forget columns; their files go when the versions that had them go."""
+    dataset.drop_columns(names)
+
+
+def rename_column(dataset: lance.LanceDataset, old: str, new: str) -> None:
+    """Give a column another name; what is declared of it stays."""
+    change: Any = {"path": old, "name": new}  # the stub wants every key
+    dataset.alter_columns(change)
+
+
+def set_nullable(dataset: lance.LanceDataset, name: str, nullable: bool) -> None:
+    """Allow NULLs in a column, or refuse them from now on.
+
+    Raises:
+        NotNullViolation: there are NULLs in it.
+    """
+    change: Any = {"path": name, "nullable": nullable}
+    try:
+        dataset.alter_columns(change)
+    except ValueError as failure:
+        if "contains NULL values" not in str(failure):
+            raise
+        raise NotNullViolation(
+            f"column '{name}' holds NULLs; give these rows a value first, with UPDATE"
+        ) from None
+
+
+def declare(
+    dataset: lance.LanceDataset, name: str, facts: Mapping[bytes, str | None]
+) -> None:
+    """Note facts about a column (see `facts`); None takes one back."""
+    dataset.update_field_metadata({name: _texts(facts)})
+
+
+def declare_of_table(
+    dataset: lance.LanceDataset, facts: Mapping[bytes, str | None]
+) -> None:
+    """Note facts about the table; None takes one back."""
+    dataset.update_schema_metadata(_texts(facts))
+
+
+def _texts(facts: Mapping[bytes, str | None]) -> dict[str, str | None]:
+    return {key.decode(): value for key, value in facts.items()}

@@ -95,6 +95,8 @@ def connection(bad_workspace):
             "CONVERT USING m OPTIONS (table_name='test') AS SELECT * FROM test"
         )
         cursor.execute("COPY mixed FROM 'mixed.csv'")
+        cursor.execute("CREATE TABLE nulls (label INT)")
+        cursor.execute("INSERT INTO nulls VALUES (NULL)")
         yield connection
 
 

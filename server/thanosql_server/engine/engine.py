@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from thanosql_server.engine import actions, changes, definitions, hub, inserts, storing
+from thanosql_server.engine import (
+    actions,
+    alters,
+    changes,
+    definitions,
+    hub,
+    inserts,
+    storing,
+)
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.catalog import (
     SYSTEM_SCHEMA,
@@ -132,6 +140,7 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.Copy: actions.copy,
     nodes.CreateTableUsing: actions.create_table_using,
     nodes.CreateTable: definitions.create_table,
+    nodes.AlterTable: alters.alter_table,
     nodes.Comment: definitions.comment,
     nodes.CreateSchema: definitions.create_schema,
     nodes.DropSchema: definitions.drop_schema,

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from thanosql_server.errors import Position
 
 __all__ = [
+    "AddColumn",
+    "AlterTable",
+    "AlterType",
+    "Alteration",
     "Assignment",
     "BuildModel",
     "Clause",
@@ -30,6 +34,7 @@ __all__ = [
     "CreateTableUsing",
     "Delete",
     "DeleteModel",
+    "DropColumn",
     "DropSchema",
     "DropTable",
     "GetThanosql",
@@ -40,9 +45,13 @@ __all__ = [
     "Placeholder",
     "Print",
     "Query",
+    "RenameColumn",
+    "RenameTable",
     "Search",
     "SearchItem",
     "SelectStatement",
+    "SetDefault",
+    "SetNullable",
     "Span",
     "Statement",
     "TableName",
@@ -315,6 +324,88 @@ class Comment(Statement):
     table: TableName
     column: str | None
     comment: str | None
+
+
+@dataclass(frozen=True)
+class AddColumn:
+    """`ADD [COLUMN] [IF NOT EXISTS] column type ...`."""
+
+    column: ColumnDefinition
+    if_not_exists: bool
+
+
+@dataclass(frozen=True)
+class DropColumn:
+    """`DROP [COLUMN] [IF EXISTS] name`."""
+
+    name: str
+    position: Position
+    if_exists: bool
+
+
+@dataclass(frozen=True)
+class RenameColumn:
+    """`RENAME [COLUMN] name TO new`."""
+
+    name: str
+    position: Position
+    new: str
+    new_position: Position
+
+
+@dataclass(frozen=True)
+class RenameTable:
+    """`RENAME TO new`."""
+
+    new: TableName
+
+
+@dataclass(frozen=True)
+class AlterType:
+    """`ALTER [COLUMN] name [SET DATA] TYPE type [USING value]`."""
+
+    name: str
+    position: Position
+    type: TypeText
+    using: Query | None
+
+
+@dataclass(frozen=True)
+class SetNullable:
+    """`ALTER [COLUMN] name SET|DROP NOT NULL`."""
+
+    name: str
+    position: Position
+    nullable: bool
+
+
+@dataclass(frozen=True)
+class SetDefault:
+    """`ALTER [COLUMN] name SET DEFAULT value|DROP DEFAULT`."""
+
+    name: str
+    position: Position
+    default: Query | None
+
+
+Alteration: TypeAlias = (
+    AddColumn
+    | DropColumn
+    | RenameColumn
+    | RenameTable
+    | AlterType
+    | SetNullable
+    | SetDefault
+)
+
+
+@dataclass(frozen=True)
+class AlterTable(Statement):
+    """`ALTER TABLE [IF EXISTS] table change`."""
+
+    table: TableName
+    if_exists: bool
+    change: Alteration
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from thanosql_server.sql.alter import read_alter
 from thanosql_server.sql.changes import read_delete, read_truncate, read_update
 from thanosql_server.sql.clauses import UnsupportedClause, read_body, read_query
 from thanosql_server.sql.cursor import Cursor
@@ -47,7 +48,7 @@ _FOREIGN = (
     "RELEASE", "REPLACE", "RESET", "REVOKE", "ROLLBACK", "SAVEPOINT", "SET", "START",
     "UNCACHE", "UNLISTEN", "UNLOAD", "USE", "VACUUM",
 )  # fmt: skip
-_TWO_WORDS = ("ALTER", "FIT", "UPLOAD")
+_TWO_WORDS = ("FIT", "UPLOAD")
 
 
 def parse(text: str) -> Statement:
@@ -236,6 +237,7 @@ _READERS: dict[str, Callable[[Cursor], Statement]] = {
     "INSERT": _insert,
     "DROP": _drop,
     "DELETE": _delete,
+    "ALTER": read_alter,
     "COMMENT": read_comment_on,
     "UPDATE": read_update,
     "TRUNCATE": read_truncate,

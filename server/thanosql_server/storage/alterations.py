@@ -19,20 +19,33 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+_COMPANION = "_thanosql_origin_"
+"""Begins the name of the hidden column with what embeddings were made from."""
+
+
 def add_empty_column(dataset: lance.LanceDataset, field: pa.Field) -> None:
     """Add a column of NULLs; no file is written."""
     dataset.add_columns(storable_field(field))
 
 
-def drop_columns(dataset: lance.LanceDataset, names: list[str]) -> None:
-    """Forget columns; their files go when the versions that had them go."""
-    dataset.drop_columns(names)
+def drop_column(dataset: lance.LanceDataset, name: str) -> None:
+    """Forget a column; its files go when the versions that had it go."""
+    dataset.drop_columns([name, *_companions(dataset, name)])
 
 
 def rename_column(dataset: lance.LanceDataset, old: str, new: str) -> None:
     """Give a column another name; what is declared of it stays."""
-    change: Any = {"path": old, "name": new}  # the stub wants every key
-    dataset.alter_columns(change)
+    renamed = {old: new}
+    for companion in _companions(dataset, old):
+        renamed[companion] = _COMPANION + new
+    changes: Any = [{"path": path, "name": name} for path, name in renamed.items()]
+    dataset.alter_columns(*changes)  # the stub wants every key of a change
+
+
+def _companions(dataset: lance.LanceDataset, name: str) -> list[str]:
+    """Return the hidden column that belongs to a column of embeddings, if any."""
+    companion = _COMPANION + name
+    return [companion] if companion in dataset.schema.names else []
 
 
 def set_nullable(dataset: lance.LanceDataset, name: str, nullable: bool) -> None:
@@ -44,7 +57,7 @@ def set_nullable(dataset: lance.LanceDataset, name: str, nullable: bool) -> None
     change: Any = {"path": name, "nullable": nullable}
     try:
         dataset.alter_columns(change)
-    except ValueError as failure:
+    except (OSError, ValueError) as failure:  # which of them differs by version
         if "contains NULL values" not in str(failure):
             raise
         raise NotNullViolation(

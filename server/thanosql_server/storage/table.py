@@ -14,7 +14,11 @@ from lance import LanceOperation
 from lance.fragment import write_fragments
 
 from thanosql_server.errors import InternalError, UndefinedTable
-from thanosql_server.storage.columns import cast_column, storable_field
+from thanosql_server.storage.columns import (
+    cast_column,
+    require_no_nulls,
+    storable_field,
+)
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderGone, locked
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
@@ -106,7 +110,7 @@ class Table:
             InvalidData: the column's name or type cannot be stored.
             UndefinedTable: the table was dropped.
         """
-        kept = storable_field(field)
+        kept = storable_field(field).with_nullable(field.nullable)
         try:
             with locked(self._folder):
                 self._write_column(kept, arrays)
@@ -237,7 +241,7 @@ class _Values:
             missing -= len(array)
             if missing < 0:
                 raise self._wrong_number()
-            column = cast_column(array, self._field)
+            column = self._fitting(array)
             yield pa.RecordBatch.from_arrays([column], schema=schema)
         if missing:
             raise self._wrong_number()
@@ -248,10 +252,14 @@ class _Values:
             array = next(self._arrays, None)
             if array is None:
                 raise self._wrong_number()
-            self._waiting.append(cast_column(array, self._field))
+            self._waiting.append(self._fitting(array))
         parts = pa.chunked_array(self._waiting, self._field.type)
         self._waiting = deque(parts.slice(rows).chunks)
         return parts.slice(0, rows).combine_chunks()
+
+    def _fitting(self, array: pa.Array) -> pa.Array:
+        require_no_nulls(array, self._field)
+        return cast_column(array, self._field)
 
     def require_end(self) -> None:
         """Raise if values are left."""

@@ -118,6 +118,8 @@ class TableStore:
         path = self._path(old)
         if not _is_table(path):
             raise self._undefined(old)
+        if self.exists(new):
+            raise DuplicateObject(f"table '{new}' already exists; choose another name")
         with self._alone(old, path):
             self._place(new, path)
 

@@ -8,9 +8,13 @@ UPDATE test SET label = label  RETURNING label
 -- DELETE ... LIMIT is not supported yet
 DELETE FROM test LIMIT 1
 
--- NotSupportedError 0A000 1,1
--- ALTER TABLE is not supported yet
-ALTER TABLE test RENAME TO other
+-- NotSupportedError 0A000 1,18
+-- ALTER TABLE ... ADD CONSTRAINT is not supported yet
+ALTER TABLE test ADD CONSTRAINT c CHECK (label > 1)
+
+-- NotSupportedError 0A000 1,22
+-- the key of a table cannot be changed yet; it is declared with CREATE TABLE
+ALTER TABLE test ADD id INT PRIMARY KEY
 
 -- NotSupportedError 0A000 1,1
 -- CREATE VIEW is not supported yet

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from thanosql_server.config import Config
+from thanosql_server.storage.alterations import drop_column, rename_column
 from thanosql_server.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -72,6 +73,22 @@ def changing(workspace: Workspace) -> None:
         table.delete(iter([first]))
 
 
+def altering(workspace: Workspace) -> None:
+    """Add, rename and drop a column, and rename the table, for ever."""
+    start = pa.table({"x": pa.array(range(3000))})
+    workspace.tables.create("t", start.to_reader(500), overwrite=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    for number in range(10_000):
+        table = workspace.tables.open("t")
+        table.add_column(pa.field("y", pa.int64()), iter([pa.array([number] * 3000)]))
+        workspace.tables.open("t").alter(lambda one: rename_column(one, "y", "z"))
+        workspace.tables.open("t").alter(lambda one: drop_column(one, "z"))
+        workspace.tables.rename("t", "u")
+        workspace.tables.rename("u", "t")
+        workspace.tables.define("d", SCHEMA, overwrite=True)
+
+
 def forever(workspace: Workspace) -> None:
     """Replace a table again and again; its rows all hold the same number."""
     sys.stdout.write("ready\n")
@@ -113,6 +130,8 @@ def main(folder: str, action: str, steps: int) -> None:
         forever(workspace)
     elif action == "changing":
         changing(workspace)
+    elif action == "altering":
+        altering(workspace)
     else:
         change(workspace.tables.open("t"), action, steps)
 

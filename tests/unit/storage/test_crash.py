@@ -104,6 +104,21 @@ def test_rows_are_changed_all_or_not_whenever_their_writer_is_killed(tmp_path, s
     assert len(set(found)) == 1
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_columns_are_changed_all_or_not_whenever_their_writer_is_killed(tmp_path, seed):
+    writer = Writer(tmp_path, "altering")
+    time.sleep(random.Random(seed).uniform(0.05, 0.6))
+    writer.kill()
+    workspace = Workspace.open(Config(tmp_path))
+    (name,) = set(workspace.tables.names()) - {"d"}
+    table = workspace.tables.open(name)
+    rows = [row for batch in table.scan() for row in batch.to_pylist()]
+    workspace.close()
+    assert table.schema.names in (["x"], ["x", "y"], ["x", "z"])
+    assert [row["x"] for row in rows] == list(range(3000))
+    assert len({tuple(list(row.values())[1:]) for row in rows}) == 1
+
+
 def test_opening_leaves_the_work_of_living_processes_alone(folder):
     writer = Writer(folder, "model", 3)
     try:

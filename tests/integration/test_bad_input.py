@@ -97,6 +97,11 @@ def connection(bad_workspace):
         cursor.execute("COPY mixed FROM 'mixed.csv'")
         cursor.execute("CREATE TABLE nulls (label INT)")
         cursor.execute("INSERT INTO nulls VALUES (NULL)")
+        cursor.execute("CREATE VIEW eights AS SELECT * FROM test WHERE label = 8")
+        cursor.execute("CREATE VIEW named AS SELECT filename FROM eights")
+        cursor.execute("CREATE TABLE gone (a INT)")
+        cursor.execute("CREATE VIEW broken AS SELECT * FROM gone")
+        cursor.execute("DROP TABLE gone")
         yield connection
 
 

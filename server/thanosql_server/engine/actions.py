@@ -18,6 +18,7 @@ from thanosql_server.engine.executor import in_thread, reader
 from thanosql_server.engine.plan import NO_ROWS, Plan
 from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.engine.storing import embedding_field
+from thanosql_server.engine.view_plans import readers
 from thanosql_server.errors import (
     DuplicateObject,
     InvalidStatement,
@@ -185,16 +186,24 @@ def drop_table(planning: Planning, node: DropTable) -> Plan:
     """DROP TABLE [IF EXISTS] t, ...: all of them must be there, or none is dropped."""
     names = [stored_name(table) for table in node.tables]
     tables = planning.environment.workspace.tables
+    views = planning.environment.workspace.views
 
     def work(control: Control) -> int:
         control.check()
-        if not node.if_exists:
-            for table, name in zip(node.tables, names, strict=True):
-                if not tables.exists(name):  # a damaged one can be dropped, too
-                    _at(table.position, partial(tables.open, name))
+        for table, name in zip(node.tables, names, strict=True):
+            if views.exists(name):
+                raise InvalidStatement(
+                    f"'{name}' is a view; DROP VIEW removes it", position=table.position
+                )
+            if not node.if_exists and not tables.exists(name):
+                # Only if it is not there: a damaged one can be dropped.
+                _at(table.position, partial(tables.open, name))
+        reading = readers(planning.environment, names) if node.cascade else []
         for name in names:
             if tables.exists(name):
                 tables.drop(name)
+        for view in reading:
+            views.drop(view)
         return -1
 
     return action(work)

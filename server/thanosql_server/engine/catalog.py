@@ -12,20 +12,30 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from datafusion.catalog import CatalogProvider, SchemaProvider
 
-from thanosql_server.engine.column_listing import COLUMN_SCHEMA, columns_table
+from thanosql_server.engine.column_listing import (
+    COLUMN_SCHEMA,
+    VIEW_SCHEMA,
+    columns_table,
+    views_table,
+)
 from thanosql_server.engine.provider import LanceTable, RowsTable
 from thanosql_server.engine.session import CATALOG, SCHEMA
-from thanosql_server.errors import ThanoSQLError, UndefinedTable
+from thanosql_server.errors import InvalidStatement, ThanoSQLError, UndefinedTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from datafusion import DataFrame
     from datafusion.catalog import Table as DataFusionTable
 
     from thanosql_server.storage.tables import Table
+    from thanosql_server.storage.views import View
     from thanosql_server.storage.workspace import Workspace
 
 SYSTEM_SCHEMA = "thanosql"
+
+DEEPEST_VIEWS = 32
+"""How many views may read one another; each has a planning and a thread of its own."""
 
 TARGET_SCHEMA = "__target"
 """Holds the table that a statement changes, with the row ids as a column."""
@@ -56,36 +66,71 @@ class TableInfo:
 
 
 class Tables(SchemaProvider):
-    """The stored tables of the workspace."""
+    """The stored tables of the workspace, and its views."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(
+        self, workspace: Workspace, expand: Callable[[str, View], DataFrame]
+    ) -> None:
         self._tables = workspace.tables
+        self._views = workspace.views
+        self._expand = expand
         self._opened: dict[str, Table] = {}
+        self._frames: dict[str, DataFrame] = {}
+        self.path: tuple[str, ...] = ()
+        self.used: set[str] = set()
         self.handed_out: list[LanceTable] = []
         self.failure: ThanoSQLError | None = None
+
+    def share(self, other: Tables) -> None:
+        """See what another text sees, that of a statement that reads a view."""
+        self._opened, self._frames = other._opened, other._frames
+        self.used, self.handed_out = other.used, other.handed_out
 
     # DataFusion reads this as an attribute that is a list, whatever the stub says.
     @property
     def table_names(self) -> list[str]:  # type: ignore[override]
-        """Names of the stored tables."""
-        return self._tables.names()
+        """Names of the stored tables and of the views."""
+        return sorted({*self._tables.names(), *self._views.names()})
 
     def table_exist(self, name: str) -> bool:
-        """Return whether the table is stored."""
-        return self._tables.exists(name)
+        """Return whether there is such a table or view."""
+        return self._tables.exists(name) or self._views.exists(name)
 
-    def table(self, name: str) -> DataFusionTable | None:
-        """Return the table's newest version, or None."""
+    # The stub knows no data frames.
+    def table(self, name: str) -> Any:
+        """Return the table's newest version, or a view's query, or None."""
+        self.used.add(name)
         try:
-            table = LanceTable(self.open(name))
-        except UndefinedTable:
-            return None
+            if self._views.exists(name):
+                return self._view(name)
+            table = self._stored(name)
         except ThanoSQLError as error:
-            # A broken table must not break the listing of all others.
+            # A broken one must not break the listing of all others.
             self.failure = error
             return None
-        self.handed_out.append(table)
+        if table is not None:
+            self.handed_out.append(table)
         return table
+
+    def _stored(self, name: str) -> LanceTable | None:
+        try:
+            return LanceTable(self.open(name))
+        except UndefinedTable:
+            return None
+
+    def _view(self, name: str) -> DataFrame:
+        if name in self.path:
+            around = " -> ".join([*self.path[self.path.index(name) :], name])
+            raise InvalidStatement(f"views read each other in a circle: {around}")
+        if len(self.path) >= DEEPEST_VIEWS:
+            raise InvalidStatement(f"more than {DEEPEST_VIEWS} views read each other")
+        if name not in self._frames:
+            try:
+                self._frames[name] = self._expand(name, self._views.open(name))
+            except ThanoSQLError as error:
+                message = f"view '{name}' cannot be used: {error.message}"
+                raise type(error)(message) from None
+        return self._frames[name]
 
     def open(self, name: str) -> Table:
         """Return the version of a table that this statement sees throughout.
@@ -129,6 +174,7 @@ class SystemTables(SchemaProvider):
         self._rows: dict[str, Callable[[], pa.Table]] = {
             "models": lambda: models_table(workspace),
             "columns": lambda: columns_table(workspace),
+            "views": lambda: views_table(workspace),
         }
 
     @property
@@ -149,8 +195,10 @@ class SystemTables(SchemaProvider):
 class Catalog(CatalogProvider):
     """The one catalog of a workspace, as one statement sees it."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.tables = Tables(workspace)
+    def __init__(
+        self, workspace: Workspace, expand: Callable[[str, View], DataFrame]
+    ) -> None:
+        self.tables = Tables(workspace, expand)
         self._targets = Targets()
         self._schemas: dict[str, SchemaProvider] = {
             SCHEMA: self.tables,
@@ -204,6 +252,7 @@ def table_infos(workspace: Workspace, *, columns: bool) -> Iterator[TableInfo]:
         except ThanoSQLError:
             continue  # dropped meanwhile, or broken: never a reason to list nothing
         yield TableInfo(CATALOG, SCHEMA, name, "TABLE", schema)
-    for name, system in (("columns", COLUMN_SCHEMA), ("models", MODEL_SCHEMA)):
+    systems = {"columns": COLUMN_SCHEMA, "models": MODEL_SCHEMA, "views": VIEW_SCHEMA}
+    for name, system in systems.items():
         schema = system if columns else None
         yield TableInfo(CATALOG, SYSTEM_SCHEMA, name, "SYSTEM TABLE", schema)

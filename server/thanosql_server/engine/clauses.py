@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -91,7 +92,12 @@ class Clauses:
         self.warm_up: list[Callable[[], object]] = []
         self.unreadable: list[Unreadable] = []
         self.picture: str | None = None
-        self._functions = 0
+        self._numbers = count(1)
+
+    def share(self, other: Clauses) -> None:
+        """Be part of another text, that of a statement that reads a view."""
+        self.queries, self.warm_up = other.queries, other.warm_up
+        self.unreadable, self._numbers = other.unreadable, other._numbers
 
     def search(self, clause: Search, body: str) -> SearchFacts:
         """Return the similarity columns of a SEARCH over `body`."""
@@ -196,8 +202,7 @@ class Clauses:
         return self._environment.encoders.find(name, position)
 
     def _name(self, prefix: str) -> str:
-        self._functions += 1
-        return f"{prefix}_{self._functions}"
+        return f"{prefix}_{next(self._numbers)}"
 
     def _embedding_column(
         self,

@@ -1,7 +1,8 @@
-"""The system table `thanosql.columns`: columns and what is declared of them."""
+"""The system tables `thanosql.columns` and `thanosql.views`."""
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -29,10 +30,28 @@ COLUMN_SCHEMA = pa.schema(
 )
 
 
+VIEW_SCHEMA = pa.schema(
+    [
+        pa.field("view_name", pa.string(), nullable=False),
+        pa.field("definition", pa.string(), nullable=False),
+    ]
+)
+
+
 def columns_table(workspace: Workspace) -> pa.Table:
     """Return one row per column of the stored tables."""
     rows = [row for name in workspace.tables.names() for row in _rows(workspace, name)]
     return pa.Table.from_pylist(rows, schema=COLUMN_SCHEMA)
+
+
+def views_table(workspace: Workspace) -> pa.Table:
+    """Return one row per view."""
+    rows = []
+    for name in workspace.views.names():
+        with contextlib.suppress(ThanoSQLError):  # dropped meanwhile, or damaged
+            definition = workspace.views.open(name).query
+            rows.append({"view_name": name, "definition": definition})
+    return pa.Table.from_pylist(rows, schema=VIEW_SCHEMA)
 
 
 def _rows(workspace: Workspace, name: str) -> Iterator[dict[str, object]]:

@@ -13,6 +13,7 @@ from thanosql_server.engine import (
     hub,
     inserts,
     storing,
+    views,
 )
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.catalog import (
@@ -30,7 +31,7 @@ from thanosql_server.sql.parser import parse
 from thanosql_server.storage.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pyarrow as pa
 
@@ -77,9 +78,10 @@ class Engine:
         """Return the pairs of catalog and schema."""
         return [(CATALOG, SCHEMA), (CATALOG, SYSTEM_SCHEMA)]
 
-    def tables(self, *, columns: bool = False) -> Iterable[TableInfo]:
-        """Yield every table, with its columns if asked for."""
-        return table_infos(self._environment.workspace, columns=columns)
+    def tables(self, *, columns: bool = False) -> Iterator[TableInfo]:
+        """Yield every table and view, with its columns if asked for."""
+        yield from table_infos(self._environment.workspace, columns=columns)
+        yield from views.view_infos(self._environment, columns=columns)
 
     def close(self) -> None:
         """Leave the workspace in order; no statement may run any more."""
@@ -149,6 +151,8 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.Delete: changes.delete,
     nodes.Update: changes.update,
     nodes.Truncate: changes.truncate,
+    nodes.CreateView: views.create_view,
+    nodes.DropView: views.drop_view,
     nodes.DropTable: actions.drop_table,
     nodes.DeleteModel: actions.delete_model,
     nodes.GetThanosql: hub.get,

@@ -7,8 +7,11 @@ calls, and hands the text to DataFusion. Nothing here runs or changes the worksp
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from datafusion import col
 
 from thanosql_server.control import Control
 from thanosql_server.engine import session
@@ -16,8 +19,10 @@ from thanosql_server.engine.catalog import Catalog
 from thanosql_server.engine.clauses import Clauses
 from thanosql_server.engine.faults import translate, unknown_column
 from thanosql_server.engine.parameters import inferred_types
-from thanosql_server.errors import InvalidStatement, ThanoSQLError
-from thanosql_server.sql.names import candidates, respell
+from thanosql_server.errors import InternalError, InvalidStatement, ThanoSQLError
+from thanosql_server.sql.names import candidates, quote, respell
+from thanosql_server.sql.nodes import SelectStatement
+from thanosql_server.sql.parser import parse
 from thanosql_server.sql.rewriter import Rewritten, rewrite, splice
 
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ if TYPE_CHECKING:
     from thanosql_server.engine.encoders import Encoders
     from thanosql_server.sql.nodes import Query, Statement
     from thanosql_server.sql.options import Options
+    from thanosql_server.storage.views import View
     from thanosql_server.storage.workspace import Workspace
 
 
@@ -43,6 +49,14 @@ class Environment:
 
 
 @dataclass
+class _Run:
+    """What happens while a statement runs, with the views in it."""
+
+    control: Control = field(default_factory=Control)
+    failure: BaseException | None = None
+
+
+@dataclass
 class Planning:
     """The planning of one statement's text.
 
@@ -51,20 +65,39 @@ class Planning:
         statement: the parsed statement.
         arguments: values of its parameters, None while they are not known.
         stored: SELECT texts that stand for CONVERT clauses already carried out.
+        outer: of the text of a view the planning of the text that names it, whose
+            functions, tables and leash it shares.
     """
 
     environment: Environment
     statement: Statement
     arguments: Sequence[pa.Scalar] | None = None
     stored: Mapping[int, str] = field(default_factory=dict)
+    outer: Planning | None = None
 
     def __post_init__(self) -> None:
-        self.control = Control()
-        self.failure: BaseException | None = None
-        self.catalog = Catalog(self.environment.workspace)
+        self._run: _Run = self.outer._run if self.outer else _Run()
+        self.catalog = Catalog(self.environment.workspace, self._view)
         self.context = self.environment.contexts.new(self.catalog)
         self.clauses = Clauses(self)
+        if self.outer is not None:
+            self.catalog.tables.share(self.outer.catalog.tables)
+            self.clauses.share(self.outer.clauses)
         check_count(self.statement, self.arguments)
+
+    @property
+    def control(self) -> Control:
+        """The leash of the statement while it runs."""
+        return self._run.control
+
+    @control.setter
+    def control(self, control: Control) -> None:
+        self._run.control = control
+
+    @property
+    def failure(self) -> BaseException | None:
+        """What an SQL function raised first."""
+        return self._run.failure
 
     def frame(
         self, query: Query, options: SQLOptions = session.READ_ONLY, prefix: str = ""
@@ -126,8 +159,25 @@ class Planning:
             self.control.check()
             return work()
         except BaseException as error:
-            self.failure = self.failure or error
+            self._run.failure = self._run.failure or error
             raise
+
+    def _view(self, name: str, view: View) -> DataFrame:
+        """Return a view's query as of now, planned on a thread of its own.
+
+        It is asked for by DataFusion in the middle of planning another text, and plans
+        one text per thread at a time.
+        """
+        with ThreadPoolExecutor(1, thread_name_prefix="view") as helper:
+            return helper.submit(self._planned_view, name, view).result()
+
+    def _planned_view(self, name: str, view: View) -> DataFrame:
+        statement = parse(view.query)
+        if not isinstance(statement, SelectStatement):
+            raise InternalError(f"view '{name}' does not hold a query")
+        inner = Planning(self.environment, statement, (), outer=self)
+        inner.catalog.tables.path = (*self.catalog.tables.path, name)
+        return renamed(inner.frame(statement.query), view.columns)
 
     def _plan(self, text: str, options: SQLOptions) -> DataFrame:
         """Plan `text`, reading unknown columns as names of former eras or cases."""
@@ -158,6 +208,25 @@ class Planning:
             tables=self.environment.workspace.tables.names(),
             rewritten=" " * shift + rewritten.sql,
         )
+
+
+def renamed(frame: DataFrame, names: Sequence[str] | None) -> DataFrame:
+    """Return the frame with other names for its columns.
+
+    Raises:
+        InvalidStatement: there are not as many names as columns.
+    """
+    if names is None:
+        return frame
+    given = frame.schema().names
+    if len(given) != len(names):
+        raise InvalidStatement(
+            f"the query has {len(given)} columns, and {len(names)} names are given"
+        )
+    columns = [
+        col(quote(old)).alias(new) for old, new in zip(given, names, strict=True)
+    ]
+    return frame.select(*columns)
 
 
 def _respelled(text: str, error: Exception) -> str | None:

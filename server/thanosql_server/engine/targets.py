@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from thanosql_server.engine.actions import stored_name
 from thanosql_server.engine.clauses import find_column
-from thanosql_server.errors import ThanoSQLError, UndefinedColumn, nearest
+from thanosql_server.errors import (
+    InvalidStatement,
+    ThanoSQLError,
+    UndefinedColumn,
+    nearest,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +42,11 @@ def opened(planning: Planning, name: TableName) -> Table:
         UndefinedTable: there is no such table.
     """
     stored = stored_name(name)
+    if planning.environment.workspace.views.exists(stored):
+        raise InvalidStatement(
+            f"'{stored}' is a view and cannot be changed; change the tables it reads",
+            position=name.position,
+        )
     return at(name.position, partial(planning.catalog.tables.open, stored))
 
 

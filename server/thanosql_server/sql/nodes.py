@@ -32,11 +32,13 @@ __all__ = [
     "CreateTable",
     "CreateTableAs",
     "CreateTableUsing",
+    "CreateView",
     "Delete",
     "DeleteModel",
     "DropColumn",
     "DropSchema",
     "DropTable",
+    "DropView",
     "GetThanosql",
     "Insert",
     "ListObjects",
@@ -479,10 +481,31 @@ class Truncate(Statement):
 
 @dataclass(frozen=True)
 class DropTable(Statement):
-    """`DROP TABLE [IF EXISTS] table [, ...]`."""
+    """`DROP TABLE [IF EXISTS] table [, ...] [CASCADE]`."""
 
     tables: tuple[TableName, ...]
     if_exists: bool
+    cascade: bool = False
+
+
+@dataclass(frozen=True)
+class CreateView(Statement):
+    """`CREATE [OR REPLACE] VIEW [IF NOT EXISTS] view [(columns)] AS query`."""
+
+    view: TableName
+    or_replace: bool
+    if_not_exists: bool
+    columns: tuple[str, ...] | None
+    query: Query
+
+
+@dataclass(frozen=True)
+class DropView(Statement):
+    """`DROP VIEW [IF EXISTS] view [, ...] [CASCADE]`."""
+
+    views: tuple[TableName, ...]
+    if_exists: bool
+    cascade: bool
 
 
 @dataclass(frozen=True)

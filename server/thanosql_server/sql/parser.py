@@ -33,6 +33,7 @@ from thanosql_server.sql.tables import (
     read_create_table,
     read_drop_schema,
 )
+from thanosql_server.sql.views import read_create_view, read_drop_view
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +132,8 @@ def _create(cursor: Cursor) -> Statement:
     or_replace = cursor.take_words("OR", "REPLACE")
     if cursor.word() == "SCHEMA" and not or_replace:
         return read_create_schema(cursor)
+    if cursor.word() == "VIEW":
+        return read_create_view(cursor, or_replace)
     if not cursor.take_words("TABLE"):
         return _unsupported(cursor, f"CREATE {cursor.word()}".rstrip(), start)
     if_not_exists = cursor.take_words("IF", "NOT", "EXISTS")
@@ -173,6 +176,8 @@ def _drop(cursor: Cursor) -> Statement:
     cursor.advance()
     if cursor.word() == "SCHEMA":
         return read_drop_schema(cursor)
+    if cursor.word() == "VIEW":
+        return read_drop_view(cursor)
     if not cursor.take_words("TABLE"):
         if cursor.word() == "MODEL":
             raise cursor.error("TABLE after DROP (models go with DELETE MODEL)")
@@ -181,9 +186,10 @@ def _drop(cursor: Cursor) -> Statement:
     tables = [cursor.table_name()]
     while cursor.take_symbol(","):
         tables.append(cursor.table_name())
-    # No other object depends on a table here, so both words change nothing.
-    _ = cursor.take_words("CASCADE") or cursor.take_words("RESTRICT")
-    return DropTable(tuple(tables), if_exists)
+    cascade = cursor.take_words("CASCADE")
+    if not cascade:
+        cursor.take_words("RESTRICT")
+    return DropTable(tuple(tables), if_exists, cascade)
 
 
 def _delete(cursor: Cursor) -> Statement:

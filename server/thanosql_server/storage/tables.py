@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from thanosql_server.storage.scratch import Scratch
+    from thanosql_server.storage.views import ViewStore
 
 __all__ = ["ROW_ID", "Table", "TableStore"]
 
@@ -40,10 +41,11 @@ _SUFFIX = ".lance"
 class TableStore:
     """All tables of one workspace; safe from any thread and process."""
 
-    def __init__(self, folder: Path, scratch: Scratch) -> None:
+    def __init__(self, folder: Path, scratch: Scratch, views: ViewStore) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._scratch = scratch
+        self._views = views
 
     def names(self) -> list[str]:
         """Return the names of all tables, sorted; damaged ones are listed, too."""
@@ -54,6 +56,12 @@ class TableStore:
     def exists(self, name: str) -> bool:
         """Return whether there is a table of this name."""
         return _is_table(self._path(name))
+
+    @contextmanager
+    def naming(self) -> Iterator[None]:
+        """Keep others from giving a name to a table or a view meanwhile."""
+        with locked(self._folder, exclusive=True):
+            yield
 
     def open(self, name: str) -> Table:
         """Return the newest version of a table.
@@ -83,6 +91,7 @@ class TableStore:
         exists = _is_table(path)
         if exists and not overwrite:
             raise _duplicate(name)
+        self._refuse_view(name)
         kept = storable_schema(batches.schema)
         source = Relay(batches, kept, fitting(batches.schema, kept))
         if exists:
@@ -185,7 +194,9 @@ class TableStore:
         if path.exists() and not _is_table(path):
             self._scratch.discard(path)
         try:
-            staged.rename(path)
+            with self.naming():
+                self._refuse_view(name)
+                staged.rename(path)
         except OSError as failure:
             if failure.errno not in (EEXIST, ENOTEMPTY):
                 raise
@@ -196,6 +207,12 @@ class TableStore:
             with translated("replacing", name, source):
                 lance.write_dataset(source.reader, path, mode="overwrite")
             forget_old_versions(path)
+
+    def _refuse_view(self, name: str) -> None:
+        if self._views.exists(name):
+            raise DuplicateObject(
+                f"there is a view '{name}'; choose another name for the table"
+            )
 
     @contextmanager
     def _writing(self, name: str) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import OUR_FOLDER, PathPolicy
 from thanosql_server.storage.scratch import Scratch
 from thanosql_server.storage.tables import TableStore
+from thanosql_server.storage.views import ViewStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,12 +26,14 @@ class Workspace:
     Attributes:
         paths: which of the user's files statements may read.
         tables: all tables.
+        views: all views.
         models: all models.
         hubs: where data sets and models can be had.
     """
 
     paths: PathPolicy
     tables: TableStore
+    views: ViewStore
     models: ModelStore
     hubs: Hubs
     _scratch: Scratch
@@ -47,7 +50,8 @@ class Workspace:
         try:
             scratch = Scratch(ours / "trash")
             spill = Scratch(ours / "spill")
-            tables = TableStore(ours / "tables", scratch)
+            views = ViewStore(ours / "views", scratch)
+            tables = TableStore(ours / "tables", scratch, views)
             models = ModelStore(ours / "models", scratch)
             paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
             hubs = Hubs(config.hubs, ours / "downloads", scratch, paths, models)
@@ -55,7 +59,7 @@ class Workspace:
             raise InvalidValue(
                 f"the workspace '{config.workspace}' cannot be used: {failure.strerror}"
             ) from failure
-        return cls(paths, tables, models, hubs, scratch, spill)
+        return cls(paths, tables, views, models, hubs, scratch, spill)
 
     @property
     def spill_folder(self) -> Path:

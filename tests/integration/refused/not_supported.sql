@@ -17,8 +17,8 @@ ALTER TABLE test ADD CONSTRAINT c CHECK (label > 1)
 ALTER TABLE test ADD id INT PRIMARY KEY
 
 -- NotSupportedError 0A000 1,1
--- CREATE VIEW is not supported yet
-CREATE VIEW v AS SELECT 1
+-- CREATE MATERIALIZED is not supported yet
+CREATE MATERIALIZED VIEW v AS SELECT 1
 
 -- NotSupportedError 0A000 1,1
 -- CREATE EXTERNAL is not supported yet

@@ -18,7 +18,7 @@ BUSY = "SELECT count(*) AS n FROM generate_series(1, 100000000000) WHERE value %
 @pytest.fixture
 def frame(run):
     def plan(sql):
-        context = run.contexts.new(Catalog(run.workspace))
+        context = run.contexts.new(Catalog(run.workspace, lambda name, view: None))
         return session.sql(context, sql)
 
     return plan

@@ -1,0 +1,101 @@
+"""CREATE VIEW and DROP VIEW: a view is its text, planned anew wherever it is read."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from thanosql_server.engine.actions import action, stored_name
+from thanosql_server.engine.catalog import TableInfo
+from thanosql_server.engine.planning import renamed
+from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.targets import at
+from thanosql_server.engine.view_plans import columns_of, readers
+from thanosql_server.errors import InvalidStatement, Position
+from thanosql_server.sql import nodes
+from thanosql_server.storage.views import View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from thanosql_server.control import Control
+    from thanosql_server.engine.plan import Plan
+    from thanosql_server.engine.planning import Environment, Planning
+    from thanosql_server.sql.nodes import CreateView, DropView, Query
+
+
+def create_view(planning: Planning, node: CreateView) -> Plan:
+    """CREATE VIEW v AS query: keep the text of a query that can be planned."""
+    name = stored_name(node.view)
+    _require_plain(node.query)
+    planning.catalog.tables.path = (name,)
+    frame = planning.frame(node.query)
+    at(node.view.position, lambda: renamed(frame, node.columns))
+    view = View(node.query.text, node.columns)
+    workspace = planning.environment.workspace
+
+    def work(control: Control) -> int:
+        control.check()
+        if node.if_not_exists and workspace.views.exists(name):
+            return -1
+        at(
+            node.view.position,
+            lambda: workspace.views.create(
+                name, view, workspace.tables, overwrite=node.or_replace
+            ),
+        )
+        return -1
+
+    return action(work)
+
+
+def drop_view(planning: Planning, node: DropView) -> Plan:
+    """DROP VIEW [IF EXISTS] v, ... [CASCADE]: all must be there, or none is dropped."""
+    names = [stored_name(view) for view in node.views]
+    workspace = planning.environment.workspace
+
+    def work(control: Control) -> int:
+        control.check()
+        for view, name in zip(node.views, names, strict=True):
+            if workspace.tables.exists(name):
+                raise InvalidStatement(
+                    f"'{name}' is a table; DROP TABLE removes it",
+                    position=view.position,
+                )
+            if not node.if_exists and not workspace.views.exists(name):
+                at(view.position, partial(workspace.views.open, name))
+        reading = readers(planning.environment, names) if node.cascade else []
+        for name in [*names, *reading]:
+            if workspace.views.exists(name):
+                workspace.views.drop(name)
+        return -1
+
+    return action(work)
+
+
+def view_infos(environment: Environment, *, columns: bool) -> Iterator[TableInfo]:
+    """Yield every view, with its columns if asked for and if it can be used."""
+    for name in environment.workspace.views.names():
+        schema = columns_of(environment, name) if columns else None
+        yield TableInfo(CATALOG, SCHEMA, name, "VIEW", schema)
+
+
+def _require_plain(query: Query) -> None:
+    """Refuse what a view cannot hold: parameters, and clauses that store or print."""
+    for clause in query.walk():
+        stores = isinstance(clause, nodes.Convert) and "table_name" in clause.options
+        if stores or isinstance(clause, nodes.Print):
+            what = "PRINT" if isinstance(clause, nodes.Print) else "table_name"
+            raise InvalidStatement(
+                f"a view cannot hold {what}; it is read, and stores nothing",
+                position=Position.of(query.source, clause.span.start),
+            )
+    placeholders = [*query.parameters]
+    for clause in query.walk():
+        if not isinstance(clause, nodes.ListObjects):
+            placeholders += clause.body.parameters
+    if placeholders:
+        raise InvalidStatement(
+            "a view cannot hold parameters; write the values",
+            position=Position.of(query.source, placeholders[0].span.start),
+        )

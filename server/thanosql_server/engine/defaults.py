@@ -78,7 +78,8 @@ def completed(
     lacking = [f for f in table.schema if f.name not in given and fact(f, DEFAULT)]
     if not lacking or not set(given) <= set(table.schema.names):
         return rows
-    planning.catalog.show(_ROWS, StreamTable(rows))
+    source = planning.guarded(rows, rows.schema)
+    planning.catalog.show(_ROWS, StreamTable(source))
     whole = session.sql(planning.context, f"SELECT * FROM {TARGET_SCHEMA}.{_ROWS}")
     frame = with_defaults(whole, table.schema, given)
     schema = frame.schema()

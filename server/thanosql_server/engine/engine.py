@@ -70,6 +70,20 @@ class Engine:
             return replace(plan, execute=_without_values(statement))
         return plan
 
+    def plan_rows(self, sql: str, rows: pa.RecordBatchReader) -> Plan | None:
+        """Understand a statement that is to run for many rows of parameters at once.
+
+        Returns:
+            A plan that runs it for all rows, whole or not at all; None if it must run
+            once for each row, and then no row has been read.
+        """
+        statement = parse(sql)
+        if not isinstance(statement, nodes.Insert):
+            return None
+        check_count(statement, rows.schema.names)
+        planning = Planning(self._environment, statement)
+        return inserts.insert_rows(planning, statement, rows)
+
     def catalogs(self) -> list[str]:
         """Return the names of the catalogs."""
         return [CATALOG]

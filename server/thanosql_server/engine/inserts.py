@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -10,9 +12,10 @@ from thanosql_server.engine import query as queries
 from thanosql_server.engine.actions import action
 from thanosql_server.engine.catalog import TARGET_SCHEMA
 from thanosql_server.engine.clauses import find_column
+from thanosql_server.engine.conform import conform
 from thanosql_server.engine.defaults import with_defaults
 from thanosql_server.engine.executor import reader
-from thanosql_server.engine.provider import RowsTable
+from thanosql_server.engine.provider import RowsTable, StreamTable
 from thanosql_server.engine.session import PLAN_DML, adopt
 from thanosql_server.engine.targets import opened
 from thanosql_server.sql.inserts import cut
@@ -25,7 +28,10 @@ if TYPE_CHECKING:
     from thanosql_server.control import Control
     from thanosql_server.engine.plan import Plan
     from thanosql_server.engine.planning import Planning
-    from thanosql_server.sql.nodes import Insert, Query, Span
+    from thanosql_server.sql.nodes import Insert, Placeholder, Query, Span
+    from thanosql_server.storage.tables import Table
+
+_PARAMETERS = "__parameters"
 
 
 def insert(planning: Planning, node: Insert) -> Plan:
@@ -34,6 +40,11 @@ def insert(planning: Planning, node: Insert) -> Plan:
     given = _given(table.schema, node)
     planned = _planned(planning, node, table.schema, given)
     frame = with_defaults(planned, table.schema, [] if node.query is None else given)
+    types = _parameters(planning, node, planned, table.schema, given)
+    return replace(_appending(planning, table, frame), parameters=types)
+
+
+def _appending(planning: Planning, table: Table, frame: DataFrame) -> Plan:
     target = _open_schema(table.schema)
     tables = planning.environment.workspace.tables
 
@@ -41,11 +52,69 @@ def insert(planning: Planning, node: Insert) -> Plan:
         batches = queries.rows(planning, frame, target, control)
         return tables.append(table.name, reader(batches, target))
 
-    return action(work, _parameters(planning, node, planned, table.schema, given))
+    return action(work)
+
+
+def insert_rows(
+    planning: Planning, node: Insert, rows: pa.RecordBatchReader
+) -> Plan | None:
+    """INSERT INTO t VALUES (?, ...) for many rows of parameters, in one commit.
+
+    Args:
+        planning: of the statement, its parameters without values.
+        node: the statement.
+        rows: the parameters, one column for each.
+
+    Returns:
+        The plan, or None if the statement is not one row of VALUES.
+    """
+    if node.query is None or len(node.rows) != 1 or node.query.clauses:
+        return None
+    table = opened(planning, node.table)
+    given = _given(table.schema, node)
+    known = _lone_parameters(node, table.schema, given)
+    wanted = pa.schema([known.get(n, one) for n, one in enumerate(rows.schema, 1)])
+    columns = [pa.field(str(n), one.type) for n, one in enumerate(wanted, start=1)]
+    schema = pa.schema(columns)
+    cast = (
+        pa.RecordBatch.from_arrays(conform(batch, wanted).columns, schema=schema)
+        for batch in rows
+    )
+    source = planning.guarded(cast, schema)
+    planning.catalog.show(_PARAMETERS, StreamTable(source))
+    planned = _planned(planning, node, table.schema, given, by_row=True)
+    return _appending(planning, table, with_defaults(planned, table.schema, given))
+
+
+def _row_by_row(
+    query: Query, node: Insert, schema: pa.Schema, given: list[str]
+) -> list[str | Query]:
+    """Return a SELECT of the values over the rows of parameters."""
+    pieces: list[str | Query] = ["SELECT "]
+    for name, span in zip_longest(given, node.rows[0]):
+        if span is None:
+            break
+        pieces.append("(")
+        if span.of(query.source).upper() == "DEFAULT" and name in schema.names:
+            pieces.append(fact(schema.field(name), DEFAULT) or "NULL")
+        else:
+            value = replace(query, span=span, parameters=_inside(query, span))
+            places = [one.span for one in value.parameters]
+            names = [f"__p.{quote(str(one.index))}" for one in value.parameters]
+            for piece, column in zip(cut(value, places), [*names, ""], strict=True):
+                pieces += [piece, column]
+        pieces.append("\n), ")
+    pieces[-1] = f"\n) FROM {TARGET_SCHEMA}.{_PARAMETERS} AS __p"
+    return pieces
 
 
 def _planned(
-    planning: Planning, node: Insert, schema: pa.Schema, given: list[str]
+    planning: Planning,
+    node: Insert,
+    schema: pa.Schema,
+    given: list[str],
+    *,
+    by_row: bool = False,
 ) -> DataFrame:
     """Return the rows with the columns of the table, in its order and types."""
     if node.query is None:
@@ -56,9 +125,10 @@ def _planned(
     planning.catalog.show(node.table.name, target)
     name = f"{TARGET_SCHEMA}.{quote(node.table.name)}"
     columns = f" ({', '.join(map(quote, given))})" if node.columns else ""
+    pieces = _row_by_row if by_row else _pieces
     planned = planning.spliced(
         f"INSERT INTO {name}{columns} ",
-        *_pieces(node.query, node, schema, given),
+        *pieces(node.query, node, schema, given),
         options=PLAN_DML,
     )
     # Below the INSERT lies a query with the table's own columns, in order.
@@ -98,16 +168,30 @@ def _parameters(
 ) -> pa.Schema:
     """Return the types of the parameters: of a lone one it is the column's."""
     types = planning.parameter_schema(planned)
-    if node.query is None:
-        return types
-    by_span = {one.span: one.index for one in node.query.parameters}
-    for row in node.rows:
-        for name, span in zip(given, row, strict=False):
-            index = by_span.get(span)
-            if index is not None and name in schema.names:
-                known = pa.field(str(index), schema.field(name).type)
-                types = types.set(index - 1, known)
+    for index, column in _lone_parameters(node, schema, given).items():
+        types = types.set(index - 1, column.with_name(str(index)))
     return types
+
+
+def _lone_parameters(
+    node: Insert, schema: pa.Schema, given: list[str]
+) -> dict[int, pa.Field]:
+    """Return the columns of the parameters that are the whole value of one."""
+    if node.query is None:
+        return {}
+    by_span = {one.span: one.index for one in node.query.parameters}
+    return {
+        by_span[span]: pa.field(name, schema.field(name).type)
+        for row in node.rows
+        for name, span in zip(given, row, strict=False)
+        if span in by_span and name in schema.names
+    }
+
+
+def _inside(query: Query, span: Span) -> tuple[Placeholder, ...]:
+    return tuple(
+        one for one in query.parameters if span.start <= one.span.start < span.end
+    )
 
 
 def _open_schema(schema: pa.Schema) -> pa.Schema:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from datafusion import col
 
 from thanosql_server.control import Control
@@ -26,9 +27,8 @@ from thanosql_server.sql.parser import parse
 from thanosql_server.sql.rewriter import Rewritten, rewrite, splice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    import pyarrow as pa
     from datafusion import DataFrame, SQLOptions
 
     from thanosql_server.engine.encoders import Encoders
@@ -161,6 +161,18 @@ class Planning:
         except BaseException as error:
             self._run.failure = self._run.failure or error
             raise
+
+    def guarded(
+        self, batches: Iterable[pa.RecordBatch], schema: pa.Schema
+    ) -> pa.RecordBatchReader:
+        """Return batches that DataFusion reads; what they raise is remembered."""
+
+        def checked() -> Iterator[pa.RecordBatch]:
+            waiting = iter(batches)
+            while (batch := self.guard(lambda: next(waiting, None))) is not None:
+                yield batch
+
+        return pa.RecordBatchReader.from_batches(schema, checked())
 
     def _view(self, name: str, view: View) -> DataFrame:
         """Return a view's query as of now, planned on a thread of its own.

@@ -22,21 +22,17 @@ They travel in the ticket, and ADBC refuses messages of more than 16 MiB.
 """
 
 
-def read_sets(ipc_stream: bytes) -> Iterator[Parameters | None]:
-    """Yield the sets of an IPC stream; no stream is one set of no parameters.
+def read_batches(ipc_stream: bytes) -> tuple[pa.Schema, list[pa.RecordBatch]]:
+    """Return the parameters of an IPC stream.
 
     Raises:
         InvalidValue: the bytes are not an Arrow IPC stream.
     """
-    if not ipc_stream:
-        yield None
-        return
     try:
         with pa.ipc.open_stream(ipc_stream) as reader:
-            batches = list(reader)
+            return reader.schema, list(reader)
     except (pa.ArrowException, OSError):
         raise InvalidValue("the parameters are not an Arrow IPC stream") from None
-    yield from sets_of(batches)
 
 
 def sets_of(batches: Iterable[pa.RecordBatch]) -> Iterator[Parameters]:

@@ -20,10 +20,10 @@ from thanosql_proto.flight_sql import (
 )
 from thanosql_server.errors import UndefinedObject
 from thanosql_server.flight.handles import Statement, new_id
-from thanosql_server.flight.parameters import collect, sets_of
+from thanosql_server.flight.parameters import collect
 from thanosql_server.flight.service import Described, refuse_transaction
 from thanosql_server.flight.statements import describe
-from thanosql_server.flight.streams import drain, plan_sets
+from thanosql_server.flight.streams import drain, plan_batches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from thanosql_server.flight.parameters import Parameters
     from thanosql_server.flight.service import Service
 
 
@@ -174,10 +173,11 @@ def do_put_prepared_statement_update(
     """Run the statement once for every row of the stream and add up the counts."""
     prepared = service.prepared.get(command.prepared_statement_handle)
     run = service.running.start(new_id(), context)
-    sets: Iterator[Parameters | None] = (
-        sets_of(_batches(reader)) if _columns(reader) else iter([None])
-    )
-    plan = plan_sets(service.engine, prepared.query, sets)
+    if _columns(reader):
+        batches = _batches(reader)
+        plan = plan_batches(service.engine, prepared.query, reader.schema, batches)
+    else:
+        plan = service.engine.plan(prepared.query)
     return DoPutUpdateResult(record_count=drain(plan, run, service.running))
 
 

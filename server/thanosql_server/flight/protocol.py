@@ -46,6 +46,12 @@ class Engine(Protocol):
         schemas of the result and of the parameters, and cannot run if it needs any.
         """
 
+    def plan_rows(self, sql: str, rows: pa.RecordBatchReader) -> Plan | None:
+        """Understand a statement that is to run for many rows of parameters at once.
+
+        None if it must run once for each row; no row has been read then.
+        """
+
     def catalogs(self) -> list[str]:
         """Return the catalogs, the default one first."""
 

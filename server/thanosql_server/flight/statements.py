@@ -24,9 +24,9 @@ from thanosql_proto.flight_sql import (
 from thanosql_proto.thanosql import CancelStatement, CancelStatementResult, Execute
 from thanosql_server.errors import InvalidValue
 from thanosql_server.flight.handles import Statement, new_id
-from thanosql_server.flight.parameters import read_sets
+from thanosql_server.flight.parameters import read_batches
 from thanosql_server.flight.service import Described, refuse_transaction
-from thanosql_server.flight.streams import Events, drain, plan_sets, stream
+from thanosql_server.flight.streams import Events, drain, plan_batches, stream
 
 if TYPE_CHECKING:
     from typing import Any
@@ -77,8 +77,10 @@ def do_get_statement(
 
 
 def _plan(service: Service, statement: Statement) -> Plan:
-    sets = read_sets(statement.parameters)
-    return plan_sets(service.engine, statement.query, sets)
+    if not statement.parameters:
+        return service.engine.plan(statement.query)
+    schema, batches = read_batches(statement.parameters)
+    return plan_batches(service.engine, statement.query, schema, iter(batches))
 
 
 # ---- An update -------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ import pyarrow.flight as fl
 
 from thanosql_proto.thanosql import Completed, Event, Progress
 from thanosql_server.errors import InvalidValue, ThanoSQLError
+from thanosql_server.flight.parameters import sets_of
 from thanosql_server.flight.status import border
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
     Steps: TypeAlias = Iterator[pa.RecordBatch | None]
     Message: TypeAlias = pa.RecordBatch | tuple[pa.RecordBatch, bytes]
+
+_WRAPPED = (pa.UnionType, pa.DictionaryType)
+"""Types of parameters that hold values of other types, one by one."""
 
 MAX_BATCH_BYTES = 4 << 20
 """Larger batches are cut: ADBC refuses messages of more than 16 MiB."""
@@ -51,6 +56,26 @@ def plan_sets(engine: Engine, query: str, sets: Iterator[Parameters | None]) -> 
             yield _like(first, engine.plan(query, more))
 
     return replace(first, execute=lambda control: _run_all(plans(), control))
+
+
+def plan_batches(
+    engine: Engine, query: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]
+) -> Plan:
+    """Return one plan for all rows of parameters, in one commit where it can be.
+
+    Otherwise it runs the statement once for every row; see `plan_sets`.
+    """
+    first = next(batches, None)
+    second = next(batches, None)
+    known = [one for one in (first, second) if one is not None]
+    rows = chain(known, batches)
+    plain = not any(isinstance(kind, _WRAPPED) for kind in schema.types)
+    if plain and sum(one.num_rows for one in known) > 1:
+        reader = pa.RecordBatchReader.from_batches(schema, rows)
+        whole = engine.plan_rows(query, reader)
+        if whole is not None:
+            return whole
+    return plan_sets(engine, query, sets_of(rows))
 
 
 def _run_nothing(control: Control) -> Steps:

@@ -58,6 +58,9 @@ class TinyEngine:
         table = self.find(name)
         return Plan(table.schema, lambda control: iter(table.to_batches()))
 
+    def plan_rows(self, sql, rows):
+        return None  # every row on its own
+
     def echo(self, parameters, marks):
         count = marks.count("?")
         fields = [pa.field(f"p{i + 1}", pa.string()) for i in range(count)]

@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 		--constraint constraints.txt --no-deps flightsql-dbapi
 	touch $(STAMP)
 
-demo: setup ## draw digits, train a model on them and search, in about a minute
+demo: setup ## find drawn pictures by text and by picture, in about a minute
 	$(BIN)/thanosql demo
 
 test: setup ## run the whole test suite

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, text in (
         ("serve", "serve a workspace folder (see: thanosql serve --help)"),
-        ("demo", "train and search a small model on drawn pictures"),
+        ("demo", "find drawn pictures by text and by picture"),
     ):
         commands.add_parser(name, help=text)
     sql = commands.add_parser("sql", help="run one statement and print its result")

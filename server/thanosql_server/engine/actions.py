@@ -26,6 +26,8 @@ from thanosql_server.errors import (
 )
 from thanosql_server.ml.families import family
 from thanosql_server.ml.pipeline import Unreadable, embed_paths
+from thanosql_server.ml.placement import OPTIONS as PLACEMENT_OPTIONS
+from thanosql_server.ml.placement import require_device
 from thanosql_server.sql.names import embedding_column
 from thanosql_server.storage.importers import list_images, read_file
 
@@ -50,7 +52,14 @@ if TYPE_CHECKING:
     from thanosql_server.sql.options import Options, Parameter
 
 COPY_OPTIONS = ("overwrite", "if_exists", "encoding", "file_type")
-CREATE_OPTIONS = ("path_type", "data_type", "file_type", "batch_size", "overwrite")
+CREATE_OPTIONS = (
+    "path_type",
+    "data_type",
+    "file_type",
+    "batch_size",
+    "overwrite",
+    *PLACEMENT_OPTIONS,
+)
 
 
 def action(work: Callable[[Control], int], parameters: pa.Schema = NO_ROWS) -> Plan:
@@ -98,6 +107,8 @@ def build_model(planning: Planning, node: BuildModel) -> Plan:
     workspace = planning.environment.workspace
 
     def work(control: Control) -> int:
+        if "device" in given:
+            _at(given.position("device"), partial(require_device, options.device))
         with workspace.models.create(name, overwrite=options.overwrite) as folder:
             batches = (
                 batch
@@ -121,6 +132,7 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
     name = stored_name(node.table)
     overwrite = options.flag("overwrite", False)
     batch_size = options.integer("batch_size", 32, minimum=1, maximum=8192)
+    load = environment.encoders.chosen(handle, options)
     shown = _path(planning, node.source, node.source_position)
     tables, paths = environment.workspace.tables, environment.workspace.paths
 
@@ -131,8 +143,7 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
         files = list_images(folder, shown, _extensions(options), paths)
         column = embedding_column(handle.name, handle.family.base)
         field = embedding_field(column, handle.dim, handle.name)
-        encoder = environment.encoders.encoder(handle)
-
+        encoder = load()
         unreadable = Unreadable()
 
         def embedded() -> Iterator[pa.RecordBatch]:

@@ -26,6 +26,7 @@ from thanosql_server.errors import (
 )
 from thanosql_server.ml.families import IMAGE_COLUMNS
 from thanosql_server.ml.pipeline import Unreadable
+from thanosql_server.ml.placement import OPTIONS as PLACEMENT_OPTIONS
 from thanosql_server.search.vectors import dim_of, is_vector_type
 from thanosql_server.sql.names import embedding_column, similarity_column
 from thanosql_server.sql.options import bind
@@ -60,6 +61,7 @@ CONVERT_OPTIONS = (
     "on_error",
     "result_col",
     "column_name",
+    *PLACEMENT_OPTIONS,
 )
 SEARCH_OPTIONS = ("emb_col", "result_col", "column_name")
 SEARCH_BY_OPTIONS = (*SEARCH_OPTIONS, "search_by", "search_input", "top_k")
@@ -129,8 +131,9 @@ class Clauses:
         image_column = pick_image_column(schema, options, "image_col")
         name = self.embedding_name(clause)
         counted = Unreadable()
+        encoder = self._environment.encoders.chosen(handle, options)
         embed = embed_with(
-            lambda: self._environment.encoders.encoder(handle),
+            encoder,
             self._environment.workspace.paths.resolve,
             lambda: self._planning.control,
             counted,
@@ -142,7 +145,7 @@ class Clauses:
         self._planning.context.register_udf(
             embed_function(function, handle.dim, embed, self._planning.guard)
         )
-        self.warm_up.append(lambda: self._environment.encoders.encoder(handle))
+        self.warm_up.append(encoder)
         self.unreadable.append(counted)
         return ConvertFacts(function, image_column, name, name in schema.names)
 

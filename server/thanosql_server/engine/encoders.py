@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from thanosql_server.control import Control
 from thanosql_server.errors import (
     InvalidData,
+    InvalidValue,
     NotSupported,
     Position,
     ThanoSQLError,
@@ -21,6 +23,7 @@ from thanosql_server.errors import (
 from thanosql_server.ml.encoder import TextEncoder
 from thanosql_server.ml.families import family
 from thanosql_server.ml.media import UnreadableImage, open_image
+from thanosql_server.ml.placement import AUTO, Placement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +32,13 @@ if TYPE_CHECKING:
 
     from thanosql_server.ml.encoder import Encoder
     from thanosql_server.ml.families import Family
+    from thanosql_server.sql.options import Options
     from thanosql_server.storage.models import Model
     from thanosql_server.storage.workspace import Workspace
 
     Vector = NDArray[np.float32]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,13 +66,20 @@ class Encoders:
     QUERIES_KEPT = 256
 
     def __init__(
-        self, workspace: Workspace, threads: int, *, fetch_models: bool = False
+        self,
+        workspace: Workspace,
+        threads: int,
+        *,
+        fetch_models: bool = False,
+        placement: Placement = Placement(),  # noqa: B008 - it is frozen
     ) -> None:
         self._fetch_models = fetch_models
+        self._placement = placement
         self._workspace = workspace
         self._threads = threads
         self._lock = threading.Lock()
         self._loaded: OrderedDict[tuple[object, ...], Encoder] = OrderedDict()
+        self._loading: dict[tuple[object, ...], threading.Lock] = {}
         self._queries: OrderedDict[tuple[object, ...], NDArray[np.float32]] = (
             OrderedDict()
         )
@@ -96,17 +109,81 @@ class Encoders:
         )
         raise UndefinedObject(f"there is no model '{name}'{hint}", position=position)
 
-    def encoder(self, handle: ModelHandle) -> Encoder:
-        """Return the model's encoder, loaded now if it is not in memory."""
-        key = (handle.name, handle.model.version, handle.model.created)
+    def encoder(
+        self,
+        handle: ModelHandle,
+        placement: Placement = Placement(),  # noqa: B008 - it is frozen
+    ) -> Encoder:
+        """Return the model's encoder, loaded now if it is not in memory.
+
+        What the placement leaves open is the server's choice. A precision of the
+        server's that the model cannot have is passed over.
+
+        Raises:
+            InvalidValue: there is no such device.
+            NotSupported: the model cannot have the precision of the placement.
+        """
+        wanted = placement.over(self._placement)
+        key = (handle.name, handle.model.version, handle.model.created, wanted)
         with self._lock:
-            encoder = self._loaded.pop(key, None)
+            loading = self._loading.setdefault(key, threading.Lock())
+        # Loading may take long; others go on meanwhile with what is in memory.
+        with loading:
+            encoder = self._in_memory(key)
             if encoder is None:
-                encoder = handle.family.load(handle.model.folder, threads=self._threads)
+                try:
+                    encoder = self._load(handle, wanted, placement)
+                    self._remember(key, encoder)
+                finally:
+                    with self._lock:
+                        self._loading.pop(key, None)
+        return encoder
+
+    def chosen(self, handle: ModelHandle, options: Options) -> Callable[[], Encoder]:
+        """Return what loads the model's encoder as a clause's OPTIONS say.
+
+        Raises:
+            InvalidValue, NotSupported: the options are wrong whatever the machine; what
+                is returned raises them, with the option's place, for this machine.
+        """
+        placement = Placement.parse(options)
+
+        def load() -> Encoder:
+            try:
+                return self.encoder(handle, placement)
+            except (InvalidValue, NotSupported) as error:
+                # A wrong device is an invalid value, a precision is not supported.
+                name = "device" if isinstance(error, InvalidValue) else "precision"
+                error.at(options.position(name) if name in options else None)
+                raise
+
+        return load
+
+    def _in_memory(self, key: tuple[object, ...]) -> Encoder | None:
+        with self._lock:
+            if key in self._loaded:
+                self._loaded.move_to_end(key)
+            return self._loaded.get(key)
+
+    def _remember(self, key: tuple[object, ...], encoder: Encoder) -> None:
+        with self._lock:
             self._loaded[key] = encoder
             while len(self._loaded) > self.KEPT:
                 self._loaded.popitem(last=False)
-        return encoder
+
+    def _load(
+        self, handle: ModelHandle, wanted: Placement, asked: Placement
+    ) -> Encoder:
+        """Load an encoder as it is wanted, or as the model can have it."""
+        load, folder = handle.family.load, handle.model.folder
+        try:
+            return load(folder, threads=self._threads, placement=wanted)
+        except NotSupported as error:
+            if asked.precision != AUTO or wanted.precision == AUTO:
+                raise
+            logger.warning("model '%s' runs otherwise: %s", handle.name, error)
+        wanted = replace(wanted, precision=AUTO)
+        return load(folder, threads=self._threads, placement=wanted)
 
     def image_query(self, handle: ModelHandle, shown: str) -> Vector:
         """Return the unit vector (dim,) of the picture at `shown`, a user's path."""

@@ -17,6 +17,7 @@ from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.planning import Environment, Planning, check_count
 from thanosql_server.engine.session import CATALOG, SCHEMA, Contexts
 from thanosql_server.errors import InvalidStatement, NotSupported, Position
+from thanosql_server.ml.placement import Placement
 from thanosql_server.sql import nodes
 from thanosql_server.sql.parser import parse
 from thanosql_server.storage.workspace import Workspace
@@ -34,12 +35,16 @@ class Engine:
     """Plans and runs statements on one workspace; safe from any thread."""
 
     def __init__(self, config: Config) -> None:
+        placement = Placement.of(config.device, config.precision)
         workspace = Workspace.open(config)
         self._environment = Environment(
             workspace=workspace,
             contexts=Contexts(config, workspace.spill_folder),
             encoders=Encoders(
-                workspace, config.threads, fetch_models=config.fetch_models
+                workspace,
+                config.threads,
+                fetch_models=config.fetch_models,
+                placement=placement,
             ),
             threads=config.threads,
         )

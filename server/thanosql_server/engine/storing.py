@@ -80,7 +80,7 @@ def _add_column(
     embeddings = embed_paths(
         paths,
         environment.workspace.paths.resolve,
-        environment.encoders.encoder(handle),
+        environment.encoders.chosen(handle, options)(),
         control,
         batch_size=options.integer("batch_size", 32, minimum=1, maximum=8192),
         decode_threads=planning.clauses.decode_threads,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from thanosql_server.errors import NotSupported, UndefinedObject, nearest
 from thanosql_server.ml.clip_options import ClipOptions
+from thanosql_server.ml.placement import Placement
 from thanosql_server.ml.simclr_options import SimCLROptions
 
 if TYPE_CHECKING:
@@ -35,7 +36,13 @@ class TrainingOptions(Protocol):
 class Load(Protocol):
     """Opens a model's folder."""
 
-    def __call__(self, folder: Path, *, threads: int | None = None) -> Encoder:
+    def __call__(
+        self,
+        folder: Path,
+        *,
+        threads: int | None = None,
+        placement: Placement = ...,
+    ) -> Encoder:
         """Return the encoder stored in the folder."""
 
 
@@ -79,10 +86,15 @@ def _train_simclr(
     return train(batches, resolve, options, folder, control)
 
 
-def _load_simclr(folder: Path, *, threads: int | None = None) -> Encoder:
+def _load_simclr(
+    folder: Path,
+    *,
+    threads: int | None = None,
+    placement: Placement = Placement(),  # noqa: B008 - it is frozen
+) -> Encoder:
     from thanosql_server.ml.simclr_encoder import load  # torch again
 
-    return load(folder, threads=threads)
+    return load(folder, threads=threads, placement=placement)
 
 
 def _train_clip(
@@ -97,10 +109,15 @@ def _train_clip(
     return train(batches, resolve, options, folder, control)
 
 
-def _load_clip(folder: Path, *, threads: int | None = None) -> Encoder:
+def _load_clip(
+    folder: Path,
+    *,
+    threads: int | None = None,
+    placement: Placement = Placement(),  # noqa: B008 - it is frozen
+) -> Encoder:
     from thanosql_server.ml.clip_encoder import load  # torch and open_clip
 
-    return load(folder, threads=threads)
+    return load(folder, threads=threads, placement=placement)
 
 
 IMAGE_COLUMNS = ("image_path", "image", "img_path", "filepath", "path")

@@ -27,6 +27,7 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import nn
 from torch.nn import functional as F  # noqa: N812 - torch's own name for it
+from torch.utils.flop_counter import FlopCounterMode
 
 from thanosql_server.errors import NotSupported
 from thanosql_server.ml.clip_model import CONFIG, WEIGHTS, Architecture
@@ -44,8 +45,8 @@ KEPT_IN = ".derived"
 FORMAT = 1
 """Of the kept file; another number makes it anew."""
 MICRO_BATCH = 32
-LINEAR_SHARE = 0.5
-"""Of a tower's weights that lie in products of matrices; only those become faster."""
+CONVOLVED = 0.5
+"""Share of a tower's work above which int8, which leaves convolutions, is no gain."""
 LEAST_AGREEMENT = 0.99
 """Cosine to float32 on drawn pictures below which a tower is not used."""
 STALE_SECONDS = 3600
@@ -95,9 +96,9 @@ def open_tower(
     session = _opened(kept, key, threads)
     if session is None:
         tower = _Tower(network.visual, architecture).eval()
-        _require_products(tower)
+        _require_products(tower, architecture)
         with _making, tempfile.TemporaryDirectory(prefix="thanosql-int8-") as scratch:
-            made = _make(tower, architecture, key, Path(scratch))
+            made = _made(tower, architecture, key, Path(scratch))
             session = _session(made, threads)
             _require_agreement(session, tower, architecture)
             _keep(made, kept)
@@ -146,14 +147,30 @@ def _seven_bits() -> bool:
     return not any(has.get(f"{kind}_vnni") for kind in ("avx512", "avx"))
 
 
-def _require_products(tower: nn.Module) -> None:
+def _require_products(tower: nn.Module, architecture: Architecture) -> None:
     """Raise NotSupported for a tower of convolutions."""
-    products = sum(p.numel() for p in tower.parameters() if p.ndim == 2)
-    if products < LINEAR_SHARE * sum(p.numel() for p in tower.parameters()):
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        tower(torch.from_numpy(_drawn(architecture, 1)))
+    work = {str(op): count for op, count in counter.get_flop_counts()["Global"].items()}
+    convolved = sum(count for op, count in work.items() if "convolution" in op)
+    if convolved > CONVOLVED * sum(work.values()):
         raise NotSupported(
             "int8 does not make this model faster, its image tower consists of "
             "convolutions; choose precision='fp32'"
         )
+
+
+def _made(
+    tower: nn.Module, architecture: Architecture, key: str, scratch: Path
+) -> Path:
+    """Return the file of the tower in whole numbers, in the folder `scratch`."""
+    try:
+        return _make(tower, architecture, key, scratch)
+    except Exception as error:  # of three libraries, each with classes of its own
+        logger.warning("an image tower cannot be rounded to int8", exc_info=True)
+        raise NotSupported(
+            "int8 cannot be made of this model's image tower; choose precision='fp32'"
+        ) from error
 
 
 def _make(

@@ -24,7 +24,6 @@ from thanosql_server.ml import augment
 from thanosql_server.ml.nt_xent import nt_xent
 from thanosql_server.ml.placement import AUTO
 from thanosql_server.ml.simclr_encoder import Architecture, save
-from thanosql_server.ml.simclr_options import SimCLROptions
 from thanosql_server.ml.spool import Spool, paths_of, spool
 from thanosql_server.ml.training import Leash, adamw, fit, seeded
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.control import Control
     from thanosql_server.ml.resnet import ResNet
+    from thanosql_server.ml.simclr_options import SimCLROptions
 
 METRICS = "metrics.json"
 WEIGHT_DECAY = 1e-4

@@ -50,6 +50,8 @@ def _entry(folder: Path, **texts: str) -> Iterator[str]:
         yield f"{key} = {json.dumps(text)}"
     yield "files = ["
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if any(part.startswith(".") for part in file.relative_to(folder).parts):
+            continue  # what a server derived from the rest, or an editor left
         path = json.dumps(file.relative_to(folder).as_posix())
         sha256 = sha256_of(file, Control())
         size = file.stat().st_size

@@ -149,7 +149,7 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
         def embedded() -> Iterator[pa.RecordBatch]:
             for batch in files:
                 parts = embed_paths(
-                    batch.column("image_path").to_pylist(),
+                    batch.column(0).to_pylist(),
                     paths.resolve,
                     encoder,
                     control,

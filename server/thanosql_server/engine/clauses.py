@@ -11,10 +11,9 @@ from thanosql_server.engine import hub_listing
 from thanosql_server.engine.functions import (
     embed_function,
     embed_with,
-    picture_function,
-    read_picture,
     similarity_function,
 )
+from thanosql_server.engine.printing import KINDS, Printed
 from thanosql_server.errors import (
     InvalidStatement,
     InvalidValue,
@@ -65,7 +64,6 @@ CONVERT_OPTIONS = (
 )
 SEARCH_OPTIONS = ("emb_col", "result_col", "column_name")
 SEARCH_BY_OPTIONS = (*SEARCH_OPTIONS, "search_by", "search_input", "top_k")
-PRINT_OPTIONS = ("image_col", "image_column")
 DECODE_THREADS_MINIMUM = 2
 
 _LISTINGS = {
@@ -83,7 +81,7 @@ class Clauses:
         queries: query vectors by the name of their similarity function.
         warm_up: loads what the statement's functions need, before rows flow.
         unreadable: pictures that could not be read, one count per CONVERT.
-        picture: the column that PRINT adds, if the statement is one.
+        printed: the column that PRINT adds, if the statement is one.
     """
 
     def __init__(self, planning: Planning) -> None:
@@ -92,7 +90,7 @@ class Clauses:
         self.queries: dict[str, Callable[[], Vector]] = {}
         self.warm_up: list[Callable[[], object]] = []
         self.unreadable: list[Unreadable] = []
-        self.picture: str | None = None
+        self.printed: Printed | None = None
         self._functions = 0
 
     def search(self, clause: Search, body: str) -> SearchFacts:
@@ -149,23 +147,19 @@ class Clauses:
         self.unreadable.append(counted)
         return ConvertFacts(function, image_column, name, name in schema.names)
 
-    def print_image(self, clause: Print, body: str) -> PrintFacts:
-        """Return the picture column of a PRINT IMAGE over `body`."""
+    def print_files(self, clause: Print, body: str) -> PrintFacts:
+        """Return the column of files of a PRINT over `body`."""
+        kind = KINDS[clause.medium]
         options = self._planning.bound(clause.options)
-        options.require_known(PRINT_OPTIONS, "PRINT IMAGE")
+        options.require_known(kind.options, f"PRINT {clause.medium}")
         schema = self._planning.schema_of(body)
-        option = "image_column" if "image_column" in options else "image_col"
-        column = pick_image_column(schema, options, option)
-        self.picture = unused_name("picture", schema.names)
-        function = self._name("thano_picture")
-        read = read_picture(
-            self._environment.workspace.paths.existing_file,
-            lambda: self._planning.control,
+        option = next((name for name in kind.options if name in options), None)
+        column = pick_path_column(
+            schema, options, option or kind.options[0], kind.path_columns, kind.word
         )
-        self._planning.context.register_udf(
-            picture_function(function, read, self._planning.guard)
-        )
-        return PrintFacts(function, column, self.picture)
+        name = unused_name(kind.column, schema.names)
+        self.printed = Printed(kind, name, column)
+        return PrintFacts(column, name)
 
     def listing(self, clause: ListObjects) -> str:
         """Return the query behind a LIST."""
@@ -294,6 +288,17 @@ def pick_text_column(schema: pa.Schema, name: str, position: Position | None) ->
 
 
 def pick_image_column(schema: pa.Schema, options: Options, option: str) -> str:
+    """Return the column of pictures' paths; see `pick_path_column`."""
+    return pick_path_column(schema, options, option, IMAGE_COLUMNS, "picture")
+
+
+def pick_path_column(
+    schema: pa.Schema,
+    options: Options,
+    option: str,
+    usual: Sequence[str],
+    word: str,
+) -> str:
     """Return the column of paths: the one the option names, or a usual name.
 
     Raises:
@@ -302,17 +307,17 @@ def pick_image_column(schema: pa.Schema, options: Options, option: str) -> str:
     """
     name = options.text(option)
     position = options.position(option) if name is not None else None
-    wanted: Sequence[str] = IMAGE_COLUMNS if name is None else (name,)
+    wanted = usual if name is None else (name,)
     found = [column for one in wanted if (column := find_column(schema, one))]
     if not found:
         if name is None:
             raise UndefinedColumn(
-                f"the rows have no column of picture paths ({', '.join(IMAGE_COLUMNS)})"
-                f"; name it with OPTIONS({option}='...')"
+                f"the rows have no column of {word} paths ({', '.join(usual)}); "
+                f"name it with OPTIONS({option}='...')"
             )
         hint = nearest(name, schema.names) or "; there are " + ", ".join(schema.names)
         raise UndefinedColumn(f"there is no column '{name}'{hint}", position=position)
-    return _of_text(schema, found[0], "the paths of pictures", position)
+    return _of_text(schema, found[0], f"the paths of {word}s", position)
 
 
 def _of_text(

@@ -61,6 +61,7 @@ class Engine:
         """
         statement = parse(sql)
         planning = Planning(self._environment, statement, parameters)
+        _check_prints(statement)
         plan = _PLANNERS[type(statement)](planning, statement)
         if parameters is None and statement.parameter_count:
             return replace(plan, execute=_without_values(statement))
@@ -96,7 +97,6 @@ def _without_values(
 
 
 def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
-    _check_prints(planning, statement)
     frame = planning.frame(statement.query)
     schema = queries.announced_schema(planning, frame)
     if not len(schema):
@@ -115,13 +115,19 @@ def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
     )
 
 
-def _check_prints(planning: Planning, statement: nodes.SelectStatement) -> None:
-    for clause in statement.query.walk():
-        if isinstance(clause, nodes.Print) and clause is not statement.query.clause:
-            raise NotSupported(
-                "PRINT stands at the beginning of a statement, not inside a query",
-                position=Position.of(statement.text, clause.span.start),
-            )
+def _check_prints(statement: nodes.Statement) -> None:
+    """Refuse PRINT anywhere but as the whole statement.
+
+    Its files are read as the rows leave the server, and not for a query around it.
+    """
+    for query in statement.queries:
+        whole = query.clause if isinstance(statement, nodes.SelectStatement) else None
+        for clause in query.walk():
+            if isinstance(clause, nodes.Print) and clause is not whole:
+                raise NotSupported(
+                    "PRINT stands at the beginning of a statement, not inside a query",
+                    position=Position.of(statement.text, clause.span.start),
+                )
 
 
 def _unsupported(planning: Planning, statement: nodes.Unsupported) -> Plan:

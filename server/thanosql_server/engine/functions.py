@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from datafusion import ScalarUDF, udf
 
-from thanosql_server.errors import ThanoSQLError
 from thanosql_server.ml.encoder import embedding_type
 from thanosql_server.ml.pipeline import embed_paths
 from thanosql_server.search.exact import similarities
@@ -62,21 +61,6 @@ def embed_function(
     return udf(evaluate, [pa.string()], dtype, "volatile", name)
 
 
-def picture_function(
-    name: str, read: Callable[[str], bytes | None], guard: Guard
-) -> ScalarUDF:
-    """Return the function `name(paths)`: the bytes of each picture's file."""
-
-    def evaluate(paths: pa.Array) -> pa.Array:
-        def work() -> pa.Array:
-            files = (path if path is None else read(path) for path in paths.to_pylist())
-            return pa.array(files, pa.binary())
-
-        return guard(work)
-
-    return udf(evaluate, [pa.string()], pa.binary(), "volatile", name)
-
-
 def embed_with(
     encoder: Callable[[], Encoder],
     resolve: Callable[[str], Path],
@@ -102,21 +86,3 @@ def embed_with(
         )
 
     return embed
-
-
-def read_picture(
-    resolve: Callable[[str], Path], control: Callable[[], Control]
-) -> Callable[[str], bytes | None]:
-    """Return a function from a user's path to the file's bytes, None if unreadable."""
-
-    def read(shown: str) -> bytes | None:
-        control().check()
-        try:
-            return resolve(shown).read_bytes()
-        except ThanoSQLError as error:
-            control().warn(error.message)
-        except OSError:
-            control().warn(f"the picture '{shown}' could not be read")
-        return None
-
-    return read

@@ -214,13 +214,13 @@ def _item(
 def _read_print(cursor: Cursor) -> Print:
     start = cursor.here()
     cursor.expect_words("PRINT")
-    if cursor.word() in PRINTED - {"IMAGE"}:
-        verb = f"PRINT {cursor.advance().word}"
-        raise UnsupportedClause(verb, cursor.span_from(start))
-    cursor.expect_words("IMAGE", expected="IMAGE after PRINT")
+    medium = PRINTED.get(cursor.word())
+    if medium is None:
+        raise cursor.error("IMAGE, AUDIO or VIDEO after PRINT", PRINTED)
+    cursor.advance()
     options = cursor.options()
-    body = _clause_body(cursor, _after(options, "PRINT IMAGE"))
-    return Print("IMAGE", options, body, cursor.span_from(start))
+    body = _clause_body(cursor, _after(options, f"PRINT {medium}"))
+    return Print(medium, options, body, cursor.span_from(start))
 
 
 def _read_list(cursor: Cursor) -> ListObjects:

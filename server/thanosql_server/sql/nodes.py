@@ -28,6 +28,7 @@ __all__ = [
     "GetThanosql",
     "Insert",
     "ListObjects",
+    "Medium",
     "Options",
     "Parameter",
     "Placeholder",
@@ -43,6 +44,7 @@ __all__ = [
     "Value",
 ]
 
+Medium: TypeAlias = Literal["IMAGE", "AUDIO", "VIDEO"]
 Listing: TypeAlias = Literal["MODEL", "TABLE", "THANOSQL MODEL", "THANOSQL DATASET"]
 
 
@@ -168,9 +170,9 @@ class Search:
 
 @dataclass(frozen=True)
 class Print:
-    """`PRINT IMAGE [OPTIONS(...)] AS body`."""
+    """`PRINT IMAGE|AUDIO|VIDEO [OPTIONS(...)] AS body`."""
 
-    medium: Literal["IMAGE"]
+    medium: Medium
     options: Options
     body: Query
     span: Span

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from thanosql_server.sql.cursor import Cursor
+    from thanosql_server.sql.nodes import Medium
 
 MEDIA = frozenset({"IMAGE", "AUDIO", "VIDEO", "TEXT", "KEYWORD"})
 """What SEARCH may stand before."""
-PRINTED = frozenset({"IMAGE", "AUDIO", "VIDEO"})
+PRINTED: dict[str, Medium] = {"IMAGE": "IMAGE", "AUDIO": "AUDIO", "VIDEO": "VIDEO"}
 """What PRINT may stand before."""
 QUERY_WORDS = frozenset({"SELECT", "WITH", "VALUES", "FROM", "TABLE"})
 """First words of plain queries."""

@@ -61,10 +61,14 @@ class ConvertFacts:
 
 @dataclass(frozen=True)
 class PrintFacts:
-    """How to compute a PRINT clause; like `ConvertFacts`."""
+    """Which column PRINT adds: the path for now, the file when the rows go out.
 
-    function: str
-    image_column: str
+    Attributes:
+        path_column: the path column of the body.
+        name: the new column.
+    """
+
+    path_column: str
     name: str
 
 
@@ -79,8 +83,8 @@ class Facts(Protocol):
         """Return how to compute a CONVERT clause, or a SELECT of its stored rows."""
         ...
 
-    def print_image(self, clause: Print, body: str) -> PrintFacts:
-        """Return how to compute a PRINT clause."""
+    def print_files(self, clause: Print, body: str) -> PrintFacts:
+        """Return which column a PRINT clause adds."""
         ...
 
     def listing(self, clause: ListObjects) -> str:
@@ -214,10 +218,12 @@ def _around(
             return convert
         every = f"__s.* EXCEPT ({quote(convert.name)})" if convert.replaces else "__s.*"
         return f"{every}, {_call(convert)}", ""
-    return f"__s.*, {_call(facts.print_image(clause, body))}", ""
+    printed = facts.print_files(clause, body)
+    path = f"CAST(__s.{quote(printed.path_column)} AS VARCHAR)"
+    return f"__s.*, CAST({path} AS BYTEA) AS {quote(printed.name)}", ""
 
 
-def _call(facts: ConvertFacts | PrintFacts) -> str:
+def _call(facts: ConvertFacts) -> str:
     path = f"CAST(__s.{quote(facts.image_column)} AS VARCHAR)"
     return f"{facts.function}({path}) AS {quote(facts.name)}"
 

@@ -31,9 +31,9 @@ class Known:
         column = clause.options.text("image_col", "image_path")
         return ConvertFacts("embed", column, name, replaces=f"{name}, " in body)
 
-    def print_image(self, clause, body):
+    def print_files(self, clause, body):
         self.bodies.append(body)
-        return PrintFacts("picture", "image_path", "picture")
+        return PrintFacts("image_path", "picture")
 
     def listing(self, clause):
         return f"SELECT name FROM {clause.kind.lower().replace(' ', '_')}s"

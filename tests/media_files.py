@@ -72,7 +72,9 @@ def _frame(colour, side):
 
 
 def _element(identifier, content):
-    return bytes.fromhex(identifier) + struct.pack(">Q", 1 << 56 | len(content)) + content
+    return (
+        bytes.fromhex(identifier) + struct.pack(">Q", 1 << 56 | len(content)) + content
+    )
 
 
 def _number(value):

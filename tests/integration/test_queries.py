@@ -226,6 +226,9 @@ def test_the_models_are_listed(cursor):
 def test_a_picture_is_printed_as_its_file(cursor, searchable_workspace):
     cursor.execute("PRINT IMAGE AS SELECT image_path FROM test LIMIT 2")
     shown = cursor.fetch_arrow_table()
-    assert shown.schema.field("picture").metadata == {b"thanosql:media": b"image"}
+    assert shown.schema.field("picture").metadata == {
+        b"thanosql:media": b"image",
+        b"thanosql:path": b"image_path",
+    }
     for path, picture in zip(*shown.to_pydict().values(), strict=True):
         assert picture == (searchable_workspace / path).read_bytes()

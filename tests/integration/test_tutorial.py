@@ -53,7 +53,10 @@ def test_the_tutorial_runs_as_printed(digits, tmp_path):
     assert abs(shown.column(SIMILARITY)[0].as_py() - 1) < 1e-5
     best = sorted(scored.column(SIMILARITY).to_pylist(), reverse=True)[:4]
     assert shown.column(SIMILARITY).to_pylist() == best
-    assert shown.schema.field("picture").metadata == {b"thanosql:media": b"image"}
+    assert shown.schema.field("picture").metadata == {
+        b"thanosql:media": b"image",
+        b"thanosql:path": b"image_path",
+    }
     picture = sheet([Row(None, shown, SIMILARITY)])
     assert isinstance(picture, Image.Image)
     assert picture.width > 4 * picture.height

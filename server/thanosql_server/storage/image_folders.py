@@ -41,9 +41,10 @@ def list_images(
     """Return one row for each picture below `folder`, sorted by path.
 
     The columns are image_path, filename and label. If sounds are asked for and nothing
-    else, the first is called audio_path; for videos, video_path. The label is the name of the folder that holds the picture, NULL for those right in
-    the imported folder. Files and folders whose names begin with a dot are left out, as
-    are links that lead out of the folders that the server may read.
+    else, the first is called audio_path; for videos, video_path. The label is the name
+    of the folder that holds the file, NULL for those right in the imported folder.
+    Files and folders whose names begin with a dot are left out, as are links that lead
+    out of the folders that the server may read.
 
     Args:
         folder: where to look.

@@ -16,7 +16,7 @@ from PIL import Image
 from traitlets.config import Config
 
 import thanosql
-from thanosql import notebook, notebook_output
+from thanosql import notebook, notebook_media, notebook_output
 
 SECRET = "t0k3n-of-no-one"
 
@@ -177,7 +177,7 @@ def test_pictures_are_shown_below_their_paths(run, shell):
     assert lines[:5] == [
         *("a.png", "b.bmp", "c.png", "(the picture cannot be shown)", "d.png")
     ]
-    assert lines[5:7] == ["(no picture)", "(no picture)"]
+    assert lines[5:7] == ["(no file)", "(no file)"]
     assert lines[7].startswith("Warning: ")
     assert "d.png" in lines[7]
     assert len(ran.pictures) == 2
@@ -194,7 +194,7 @@ def test_no_more_pictures_are_shown_than_a_notebook_can_hold(run):
         "%thanosql PRINT IMAGE AS SELECT 'a.png' AS image_path "
         "FROM generate_series(1, 1000)"
     )
-    assert len(ran.pictures) == notebook_output.MAX_PICTURES
+    assert len(ran.pictures) == notebook_media.MAX_FILES
     assert ran.text.endswith("Only the first 100 pictures are shown; use LIMIT\n")
 
 

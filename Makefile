@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CODE := server driver proto sqlalchemy_thanosql tests benchmarks
+CODE := server driver proto sqlalchemy_thanosql tests benchmarks examples
 
 .PHONY: help setup demo test check fmt lint types layers proto proto-check bench clean
 

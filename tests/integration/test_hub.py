@@ -219,6 +219,7 @@ def test_a_hub_that_is_down_is_one_sentence(remote, server, refused, tmp_path):
     server.close()
     error = refused(remote, "GET THANOSQL DATASET mnist_data")
     assert type(error) is thanosql.OperationalError
+    assert error.sqlstate == "HV00N"
     assert str(error) == (
         f"hub.toml cannot be fetched from the hub {server.address}: "
         "nothing answers at this address (line 1, column 22)"

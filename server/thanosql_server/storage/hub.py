@@ -25,7 +25,6 @@ from thanosql_server.errors import (
 )
 from thanosql_server.storage.folder_lock import locked
 from thanosql_server.storage.hub_built_in import BUILT_IN, make
-from thanosql_server.storage.hub_download import Patience, read_small
 from thanosql_server.storage.hub_manifest import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
@@ -34,13 +33,15 @@ from thanosql_server.storage.hub_manifest import (
     Kind,
     parse_manifest,
 )
-from thanosql_server.storage.hub_sources import Broken, Missing, Refused, source_of
+from thanosql_server.storage.hub_reading import Broken, Missing, Refused
+from thanosql_server.storage.hub_sources import source_of
 from thanosql_server.storage.hub_staging import (
     disk_faults,
     remove_old,
     staged,
     unreachable,
 )
+from thanosql_server.storage.hub_waiting import Patience, read_small
 from thanosql_server.storage.models import CONFIG
 from thanosql_server.storage.scratch import remove_tree
 
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from thanosql_server.storage.hub_sources import Source
+    from thanosql_server.storage.hub_reading import Source
     from thanosql_server.storage.models import ModelStore
     from thanosql_server.storage.paths import PathPolicy
     from thanosql_server.storage.scratch import Scratch

@@ -17,23 +17,25 @@ from typing import TYPE_CHECKING
 from thanosql_server.control import Control
 from thanosql_server.errors import (
     Conflict,
+    HubUnreachable,
     InternalError,
     ResourceExhausted,
     ThanoSQLError,
     UndefinedFile,
 )
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
-from thanosql_server.storage.hub_download import POLL_SECONDS, Download, sha256_of
-from thanosql_server.storage.hub_sources import Broken, Missing, Refused
+from thanosql_server.storage.hub_download import Download, sha256_of
+from thanosql_server.storage.hub_reading import Broken, Missing, Refused
+from thanosql_server.storage.hub_waiting import POLL_SECONDS
 from thanosql_server.storage.scratch import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from thanosql_server.storage.hub_download import Patience
     from thanosql_server.storage.hub_manifest import Entry, HubFile
-    from thanosql_server.storage.hub_sources import Source
+    from thanosql_server.storage.hub_reading import Source
+    from thanosql_server.storage.hub_waiting import Patience
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +104,7 @@ def unreachable(what: str, source: Source, failure: Exception) -> ThanoSQLError:
     """Return the error that says why `what` cannot be had from a hub."""
     if isinstance(failure, Missing):
         return UndefinedFile(f"{source.shown} has no {what}")
-    return ResourceExhausted(f"{what} cannot be fetched from {source.shown}: {failure}")
+    return HubUnreachable(f"{what} cannot be fetched from {source.shown}: {failure}")
 
 
 def _key(entry: Entry) -> str:

@@ -37,6 +37,7 @@ REFUSALS = {
     "unsupported": (NotImplementedError("UPDATE is not supported yet"), "0A000", ""),
     "rights": (flight.FlightUnauthorizedError("'../x' is outside"), "42501", ""),
     "conflict": (flight.FlightUnavailableError("another writer won"), "40001", ""),
+    "hub": (flight.FlightServerError("the hub is silent"), "HV00N", "1,20"),
     "resources": (flight.FlightUnavailableError("the disk is full"), "53000", ""),
     "internal": (flight.FlightInternalError("internal error, id 1a2b"), "XX000", ""),
     "cancelled": (flight.FlightCancelledError("it was cancelled"), "57014", ""),

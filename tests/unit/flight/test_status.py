@@ -36,6 +36,7 @@ RAISED = {
     "Cancelled": CANCELLED,
     "Conflict": fl.FlightUnavailableError,
     "ResourceExhausted": fl.FlightUnavailableError,
+    "HubUnreachable": fl.FlightServerError,
     "InternalError": fl.FlightInternalError,
 }
 

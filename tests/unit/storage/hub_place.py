@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thanosql_server.control import Control
 from thanosql_server.storage.hub import Hubs
-from thanosql_server.storage.hub_download import Patience
+from thanosql_server.storage.hub_waiting import Patience
 from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import PathPolicy
 from thanosql_server.storage.scratch import Scratch

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.storage.hub_place import write_files
-from thanosql_server.errors import ResourceExhausted, UndefinedObject
+from thanosql_server.errors import HubUnreachable, UndefinedObject
 from thanosql_server.storage.hub_writer import write_manifest
 
 
@@ -40,7 +40,7 @@ def test_a_hub_that_is_down_hides_no_other(open_place, hub, server):
         )
         * 2
     )
-    with pytest.raises(ResourceExhausted, match="nothing answers at this address"):
+    with pytest.raises(HubUnreachable, match="nothing answers at this address"):
         place.get_model("unknown")
 
 

@@ -128,7 +128,8 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
     _require(options, "path_type", "folder")
     _require(options, "data_type", "image")
     environment = planning.environment
-    handle = environment.encoders.find(node.model, node.model_position)
+    position = node.model_position
+    handle = environment.encoders.find(node.model, position, planning.control)
     name = stored_name(node.table)
     overwrite = options.flag("overwrite", False)
     batch_size = options.integer("batch_size", 32, minimum=1, maximum=8192)
@@ -143,6 +144,7 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
         files = list_images(folder, shown, _extensions(options), paths)
         column = embedding_column(handle.name, handle.family.base)
         field = embedding_field(column, handle.dim, handle.name)
+        environment.encoders.ensure(handle, control, position)
         encoder = load()
         unreadable = Unreadable()
 
@@ -228,12 +230,11 @@ def drop_table(planning: Planning, node: DropTable) -> Plan:
 
 def delete_model(planning: Planning, node: DeleteModel) -> Plan:
     """DELETE MODEL m: remove a model and all of its files."""
-    environment = planning.environment
+    models = planning.environment.workspace.models
 
     def work(control: Control) -> int:
-        handle = environment.encoders.find(node.name, node.name_position)
         control.check()
-        environment.workspace.models.delete(handle.name)
+        _at(node.name_position, partial(models.delete, node.name.lower()))
         return -1
 
     return action(work)
@@ -270,7 +271,10 @@ def _completed(
         options = replace(options, text_col=column)
     if getattr(options, "init", None) is not None:
         encoders = planning.environment.encoders
-        handle = encoders.find(options.init, given.position("init"))
+        place = given.position("init")
+        handle = encoders.find(options.init, place, planning.control)
+        # Its folder is an argument of the training; so it must be there.
+        handle = encoders.ensure(handle, planning.control, place)
         if handle.family.name != kind.name:
             raise InvalidStatement(
                 f"model '{handle.name}' is a {handle.family.name}; {kind.name} cannot "

@@ -190,7 +190,11 @@ class Clauses:
         return max(DECODE_THREADS_MINIMUM, self._environment.threads)
 
     def _model(self, name: str, position: Position) -> ModelHandle:
-        return self._environment.encoders.find(name, position)
+        """Return a model; one that a hub has is fetched when the statement runs."""
+        encoders, planning = self._environment.encoders, self._planning
+        handle = encoders.find(name, position, planning.control)
+        self.warm_up.append(lambda: encoders.ensure(handle, planning.control, position))
+        return handle
 
     def _name(self, prefix: str) -> str:
         self._functions += 1

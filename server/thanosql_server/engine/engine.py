@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from thanosql_server.control import Control
 from thanosql_server.engine import actions, hub, storing
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.catalog import (
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from thanosql_server.config import Config
-    from thanosql_server.control import Control
 
 
 class Engine:
@@ -49,18 +49,26 @@ class Engine:
             threads=config.threads,
         )
 
-    def plan(self, sql: str, parameters: Sequence[pa.Scalar] | None = None) -> Plan:
+    def plan(
+        self,
+        sql: str,
+        parameters: Sequence[pa.Scalar] | None = None,
+        control: Control | None = None,
+    ) -> Plan:
         """Understand one statement without running it.
 
         Args:
             sql: the text of one statement.
             parameters: a value for each `?` or `$n`, or None to learn their types.
+            control: of the run that follows; stops the planning, too.
 
         Raises:
             ThanoSQLError: whatever is wrong, with its place in the text.
         """
         statement = parse(sql)
-        planning = Planning(self._environment, statement, parameters)
+        planning = Planning(
+            self._environment, statement, parameters, control=control or Control()
+        )
         _check_prints(statement)
         plan = _PLANNERS[type(statement)](planning, statement)
         if parameters is None and statement.parameter_count:

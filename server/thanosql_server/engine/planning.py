@@ -51,15 +51,16 @@ class Planning:
         statement: the parsed statement.
         arguments: values of its parameters, None while they are not known.
         stored: SELECT texts that stand for CONVERT clauses already carried out.
+        control: of the run; until there is one, its own.
     """
 
     environment: Environment
     statement: Statement
     arguments: Sequence[pa.Scalar] | None = None
     stored: Mapping[int, str] = field(default_factory=dict)
+    control: Control = field(default_factory=Control)
 
     def __post_init__(self) -> None:
-        self.control = Control()
         self.failure: BaseException | None = None
         self.catalog = Catalog(self.environment.workspace)
         self.context = self.environment.contexts.new(self.catalog)

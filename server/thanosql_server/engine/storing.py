@@ -71,7 +71,9 @@ def _add_column(
     table = environment.workspace.tables.open(target)
     image_column = pick_image_column(table.schema, options, "image_col")
     name = planning.clauses.embedding_name(clause)
-    handle = environment.encoders.find(clause.model, clause.model_position)
+    position = clause.model_position
+    handle = environment.encoders.find(clause.model, position, control)
+    handle = environment.encoders.ensure(handle, control, position)
     paths = (
         path
         for batch in table.scan([image_column])

@@ -31,6 +31,7 @@ from thanosql_server.flight.streams import Events, drain, plan_sets, stream
 if TYPE_CHECKING:
     from typing import Any
 
+    from thanosql_server.control import Control
     from thanosql_server.engine.plan import Plan
     from thanosql_server.flight.service import Service
 
@@ -70,15 +71,17 @@ def do_get_statement(
     if statement.acted:
         return fl.GeneratorStream(pa.schema([]), iter(()))
     run = service.running.start(statement.id, context)
-    plan = _plan(service, statement)
+    plan = _plan(service, statement, run.control)
     if not plan.returns_rows:
         raise InvalidValue("the ticket was not made by this server")
     return stream(plan, run, service.running)
 
 
-def _plan(service: Service, statement: Statement) -> Plan:
+def _plan(
+    service: Service, statement: Statement, control: Control | None = None
+) -> Plan:
     sets = read_sets(statement.parameters)
-    return plan_sets(service.engine, statement.query, sets)
+    return plan_sets(service.engine, statement.query, sets, control)
 
 
 # ---- An update -------------------------------------------------------------
@@ -90,7 +93,7 @@ def do_put_statement_update(
     """Run a statement and return how many rows it changed."""
     refuse_transaction(command)
     run = service.running.start(new_id(), context)
-    plan = service.engine.plan(command.query)
+    plan = service.engine.plan(command.query, None, run.control)
     return DoPutUpdateResult(record_count=drain(plan, run, service.running))
 
 
@@ -105,7 +108,7 @@ def do_get_execute(
         execute.query, execute.parameters, execute.statement_id or new_id()
     )
     run = service.running.start(statement.id, context)
-    plan = _plan(service, statement)
+    plan = _plan(service, statement, run.control)
     events = Events(plan.schema, progress=execute.progress)
     return stream(plan, run, service.running, events=events)
 

@@ -33,22 +33,33 @@ MAX_BATCH_BYTES = 4 << 20
 PROGRESS_SECONDS = 0.25
 
 
-def plan_sets(engine: Engine, query: str, sets: Iterator[Parameters | None]) -> Plan:
+def plan_sets(
+    engine: Engine,
+    query: str,
+    sets: Iterator[Parameters | None],
+    control: Control | None = None,
+) -> Plan:
     """Return one plan that runs the statement once for every set of parameters.
 
     Only the first set is planned now; each further one when its turn comes, so that
     there may be any number of them. The counts of changed rows add up.
+
+    Args:
+        engine: what plans.
+        query: the statement.
+        sets: of parameters.
+        control: of the run, if the statement runs at once.
     """
     try:
         parameters = next(sets)
     except StopIteration:
-        return replace(engine.plan(query), execute=_run_nothing)
-    first = engine.plan(query, parameters)
+        return replace(engine.plan(query, None, control), execute=_run_nothing)
+    first = engine.plan(query, parameters, control)
 
     def plans() -> Iterator[Plan]:
         yield first
         for more in sets:
-            yield _like(first, engine.plan(query, more))
+            yield _like(first, engine.plan(query, more, control))
 
     return replace(first, execute=lambda control: _run_all(plans(), control))
 

@@ -39,7 +39,7 @@ INSERT INTO test (size) VALUES (1)
 DROP TABLE test, customers
 
 -- ProgrammingError 42704 1,14
--- there is no model 'nobody'; LIST MODEL shows those there are
+-- there is no model 'nobody'; LIST MODEL shows the models there are
 DELETE MODEL nobody
 
 -- ProgrammingError 42704 1,15

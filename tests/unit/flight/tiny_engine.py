@@ -29,7 +29,7 @@ class TinyEngine:
 
     # ---- the protocol
 
-    def plan(self, sql, parameters=None):
+    def plan(self, sql, parameters=None, control=None):
         self.planned.append((sql, parameters))
         for pattern, statement in self.STATEMENTS:
             match = re.fullmatch(pattern, sql.strip(), re.DOTALL)

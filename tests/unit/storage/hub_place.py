@@ -33,12 +33,12 @@ class Place:
         self.control = Control()
 
     def get(self, name, **options):
-        offer = self.hubs.find("datasets", name, self.control)
+        offer = self.hubs.offers.find("datasets", name, self.control)
         overwrite = options.get("overwrite", False)
         self.hubs.get_dataset(offer, self.control, overwrite=overwrite)
 
     def get_model(self, name, local=None, **options):
-        offer = self.hubs.find("models", name, self.control)
+        offer = self.hubs.offers.find("models", name, self.control)
         overwrite = options.get("overwrite", False)
         self.hubs.get_model(offer, local or name, self.control, overwrite=overwrite)
 

@@ -54,9 +54,11 @@ class HubWeights:
         for other in fetching.files.iterdir():
             if other.is_symlink() or other.name not in self.names:
                 other.unlink()
+        from huggingface_hub import constants  # a second, on first use
+
         file = self._from_cache(fetching) or self._from_servers(fetching)
         return {
-            "source": f"https://huggingface.co/{self.repo}",
+            "source": f"{constants.ENDPOINT}/{self.repo}",
             "file": file.path,
             "sha256": file.sha256,
             "licence": fetching.entry.licence,
@@ -64,7 +66,7 @@ class HubWeights:
 
     def _from_cache(self, fetching: Fetching) -> HubFile | None:
         """Link to the copy that other programs have fetched, if there is one."""
-        from huggingface_hub import try_to_load_from_cache  # a second, on first use
+        from huggingface_hub import try_to_load_from_cache
 
         for name in self.names:
             found = try_to_load_from_cache(self.repo, name, revision=self.revision)

@@ -16,7 +16,7 @@ FILES = {"a.csv": b"a\n1\n", "pictures/1.jpg": b"one", "pictures/2.jpg": b""}
 class Place:
     """A workspace with hubs."""
 
-    def __init__(self, root, *locations):
+    def __init__(self, root, *locations, built_in=None, patience=PATIENCE):
         ours = root / ".thanosql"
         self.root = root
         self.downloads = ours / "downloads"
@@ -28,7 +28,8 @@ class Place:
             self.scratch,
             PathPolicy(root),
             self.models,
-            PATIENCE,
+            patience,
+            built_in,
         )
         self.control = Control()
 
@@ -40,7 +41,10 @@ class Place:
     def get_model(self, name, local=None, **options):
         offer = self.hubs.offers.find("models", name, self.control)
         overwrite = options.get("overwrite", False)
-        self.hubs.get_model(offer, local or name, self.control, overwrite=overwrite)
+        place = options.get("place")
+        self.hubs.get_model(
+            offer, local or name, self.control, overwrite=overwrite, place=place
+        )
 
     def content(self, name):
         folder = self.root / "thanosql-dataset" / name

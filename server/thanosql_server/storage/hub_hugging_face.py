@@ -23,6 +23,7 @@ from thanosql_server.storage.hub_waiting import called
 from thanosql_server.storage.hub_web import HttpSource
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from email.message import Message
 
     from thanosql_server.storage.hub_staging import Fetching
@@ -51,12 +52,12 @@ class HubWeights:
         Returns:
             Where it is from, for the model's `config.json`.
         """
-        for other in fetching.files.iterdir():
-            if other.is_symlink() or other.name not in self.names:
-                other.unlink()
+        # A link to the cache may lead nowhere by now.
+        _remove(file for file in fetching.files.iterdir() if file.is_symlink())
         from huggingface_hub import constants  # a second, on first use
 
         file = self._from_cache(fetching) or self._from_servers(fetching)
+        _remove(one for one in fetching.files.iterdir() if one.name != file.path)
         return {
             "source": f"{constants.ENDPOINT}/{self.repo}",
             "file": file.path,
@@ -122,6 +123,11 @@ class HubWeights:
             except (Refused, Broken) as failure:
                 raise _refused(name, fetching, source, failure) from None
         raise _refused(self.names[0], fetching, source, Missing())
+
+
+def _remove(files: Iterable[Path]) -> None:
+    for file in list(files):
+        file.unlink()
 
 
 def _announced_file(name: str, headers: Message, source: HttpSource) -> HubFile:

@@ -228,6 +228,11 @@ def is_jpeg(content: bytes) -> bool:
 def _write_table(fetching: Fetching, photos: list[Photo]) -> None:
     """Write `unsplash.csv`, with a row for every photo that is there."""
     path = fetching.files / "unsplash.csv"
+    # An earlier statement may have had an archive with other photos.
+    wanted = {f"{photo.id}.jpg" for photo in photos}
+    for other in list(fetching.files.iterdir()):
+        if other.name not in wanted:
+            other.unlink()
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)

@@ -156,6 +156,18 @@ def test_the_next_statement_goes_on_where_a_failed_one_was(place, server):
     assert int(wanted.removeprefix("bytes=").rstrip("-")) > 0
 
 
+def test_what_another_name_has_left_is_not_taken(place, server):
+    server.add(OTHER, b"other")
+    del server.behaviour.location[f"{REPO}/resolve/main/{SAFE}"]
+    left = server.behaviour.silent
+    left.add(f"{REPO}/resolve/{COMMIT}/{OTHER}")
+    failure(place, HubUnreachable)
+    [folder] = place.left_over()
+    (folder / "files" / SAFE).write_bytes(b"of another day")
+    left.clear()
+    assert (get(place).folder / "fetched").read_bytes() == b"other"
+
+
 def test_a_lie_about_the_hash_is_found_out(place, server):
     server.add(SAFE, CONTENT, sha256="0" * 64)
     assert failure(place, InvalidData).endswith(

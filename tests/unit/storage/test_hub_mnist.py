@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.hub_server import HubServer
+from thanosql_server.control import Control
 from thanosql_server.digits import draw_digit
 from thanosql_server.errors import Cancelled, HubUnreachable, InvalidData
 from thanosql_server.storage.hub_built_in import BUILT_IN
@@ -145,18 +146,7 @@ def test_a_lie_is_found_out(place, mirrors):
     assert place.content("mnist_data") == {}
 
 
-def test_what_has_come_is_not_fetched_again(place, mirrors):
-    behaviour = mirrors[0].behaviour
-    behaviour.status[LABELS] = [403]
-    with pytest.raises(HubUnreachable, match="it answers with status 403"):
-        place.get("mnist_data")
-    before = len(behaviour.asked(IMAGES))
-    place.get("mnist_data")
-    # Once more to see whether the mirror answers; nothing is read from it.
-    assert len(behaviour.asked(IMAGES)) == before + 1
-
-
-def test_files_that_are_no_idx_files_are_refused(place, mirrors, offer, digits):
+def test_files_that_are_no_idx_files_are_refused(open_place, mirrors, offer, digits):
     cases = {
         "no idx file of bytes": gzip.compress(bytes(2000)),
         "cannot reshape": gzip.compress(gzip.decompress(idx(digits))[:-9]),
@@ -173,10 +163,10 @@ def test_files_that_are_no_idx_files_are_refused(place, mirrors, offer, digits):
             offer.recipe.labels,
             PARTS,
         )
-        place.hubs.offers._built_in = (Offer(offer.entry, recipe),)
+        place = open_place(built_in=[Offer(offer.entry, recipe)])
         with pytest.raises(InvalidData, match=sentence):
             place.get("mnist_data")
-    assert place.content("mnist_data") == {}
+        assert place.content("mnist_data") == {}
 
 
 def test_too_few_of_a_digit_are_refused():
@@ -184,7 +174,9 @@ def test_too_few_of_a_digit_are_refused():
         choose(np.zeros(5, np.uint8), (Part("a", 2, (0, 7), below=5),))
 
 
-def test_decoding_can_be_cancelled(place, monkeypatch):
+def test_decoding_can_be_cancelled_and_what_has_come_is_not_fetched_again(
+    place, mirrors, monkeypatch
+):
     monkeypatch.setattr("thanosql_server.storage.hub_mnist.REPORTED", 1)
     report = place.control.report
 
@@ -197,3 +189,10 @@ def test_decoding_can_be_cancelled(place, monkeypatch):
     with pytest.raises(Cancelled):
         place.get("mnist_data")
     assert place.content("mnist_data") == {}
+    behaviour = mirrors[0].behaviour
+    behaviour.requests.clear()
+    place.control = Control()
+    place.get("mnist_data")
+    assert len(rows(place, "train")) == 30
+    # Only to see whether the mirror answers; nothing is read from it.
+    assert behaviour.requests == [(IMAGES, None)]

@@ -152,8 +152,10 @@ def test_the_next_statement_goes_on_with_what_is_there(place, server):
     assert len(complete) > COUNT // 2
     broken = next(iter(complete))
     (folder / "files" / f"{broken}.jpg").write_bytes(jpeg(0)[:200])
+    (folder / "files" / "of_another_version.jpg").write_bytes(jpeg(0))
     server.behaviour.requests.clear()
     place.get("unsplash_data")
+    assert len(place.content("unsplash_data")) == COUNT + 1
     asked = {path.removeprefix("photos/a b ") for path, _ in server.behaviour.requests}
     assert asked - {"1.0"} == {*IDS} - complete | {broken}
     assert len(table(place)) == COUNT + 1

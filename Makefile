@@ -57,4 +57,4 @@ bench: setup ## run the benchmarks, the short way; peers are installed first
 	for script in benchmarks/*.py; do $(BIN)/python $$script --quick || exit 1; done
 
 clean: ## remove what was made here
-	rm -rf $(VENV) demo-workspace build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo-workspace examples/tutorial-workspace build dist .mypy_cache .ruff_cache .pytest_cache

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from thanosql_server.digits import draw_digit, write_digits
 from thanosql_server.scenes import held_out_scenes, write_scenes
 from thanosql_server.storage.hub import DATASETS
-from thanosql_server.storage.hub_built_in import DEMO_CLIP
 from thanosql_server.storage.hub_manifest import MANIFEST
 from thanosql_server.storage.hub_writer import write_manifest
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
 HUB = "hub"
+DEMO_CLIP = Path(__file__).parent / "demo_clip"
 MODELS = ("clip_en", "tutorial_search_clip")
 """The names under which the tutorials know CLIP; here it is the shipped model."""
 

@@ -56,14 +56,14 @@ CONVERT USING m OPTIONS (device='cpu', precision='fp8') AS SELECT * FROM test
 CONVERT USING m OPTIONS (device='cuda', precision='int8') AS SELECT * FROM test
 
 -- DataError 22023 1,26
--- device 'cuda:999' 
+-- device 'cuda:999'
 CONVERT USING m OPTIONS (device='cuda:999') AS SELECT * FROM test
 
 -- DataError 22023 1,37
--- device 'cuda:999' 
+-- device 'cuda:999'
 BUILD MODEL n USING SimCLR OPTIONS (device='cuda:999') AS SELECT * FROM train
 
--- DataError 22023 1,41
+-- DataError 22023 1,35
 -- option 'precision' must be a text in quotes, not 16
 CREATE TABLE new USING m OPTIONS (precision=16) FROM 'tutorial_data/mnist_data/test'
 
@@ -71,6 +71,6 @@ CREATE TABLE new USING m OPTIONS (precision=16) FROM 'tutorial_data/mnist_data/t
 -- int8 does not make SimCLR faster, its network consists of convolutions; choose precision='fp32'
 CONVERT USING m OPTIONS (precision='int8', table_name='test') AS SELECT * FROM test
 
--- ProgrammingError 42704 1,67
+-- ProgrammingError 42704 1,77
 -- SEARCH has no option 'device'
 SEARCH IMAGE image='tutorial_data/mnist_data/test/923.jpg' USING m OPTIONS (device='cpu') AS SELECT * FROM test

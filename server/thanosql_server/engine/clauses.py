@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
 from thanosql_server.engine import hub_listing
+from thanosql_server.engine.embedding import embed_images, embed_texts, require_medium
 from thanosql_server.engine.functions import (
-    embed_function,
-    embed_with,
-    similarity_function,
+    comparison_function,
+    label,
 )
 from thanosql_server.engine.printing import KINDS, Printed
 from thanosql_server.errors import (
@@ -24,11 +24,17 @@ from thanosql_server.errors import (
     nearest,
 )
 from thanosql_server.ml.families import IMAGE_COLUMNS
-from thanosql_server.ml.pipeline import Unreadable
 from thanosql_server.ml.placement import OPTIONS as PLACEMENT_OPTIONS
+from thanosql_server.ml.text_pipeline import BATCH_SIZE, TEXT_COLUMNS
+from thanosql_server.search.exact import Comparison
 from thanosql_server.search.vectors import dim_of, is_vector_type
-from thanosql_server.sql.names import embedding_column, similarity_column
-from thanosql_server.sql.options import bind
+from thanosql_server.sql.names import (
+    SEARCH_RESULT,
+    embedding_column,
+    similarity_column,
+    text_column,
+)
+from thanosql_server.sql.options import Parameter, bind
 from thanosql_server.sql.rewriter import ConvertFacts, PrintFacts, SearchFacts
 
 if TYPE_CHECKING:
@@ -37,18 +43,28 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from thanosql_server.control import Control
     from thanosql_server.engine.encoders import ModelHandle
     from thanosql_server.engine.planning import Planning
     from thanosql_server.sql.nodes import (
+        Call,
         Convert,
         ListObjects,
         Print,
         Search,
         SearchItem,
     )
-    from thanosql_server.sql.options import Options
+    from thanosql_server.sql.options import Options, Value
+    from thanosql_server.sql.rewriter import CallFacts
 
     Vector = NDArray[np.float32]
+
+    class Counted(Protocol):
+        """What could not be embedded, counted while a statement runs."""
+
+        def warn(self, control: Control, consequence: str) -> None:
+            """Give the statement one warning for all of it, if there was any."""
+
 
 TOP_K = 1000
 """Rows that SEARCH ... OPTIONS(search_by=...) keeps unless told otherwise."""
@@ -60,6 +76,8 @@ CONVERT_OPTIONS = (
     "on_error",
     "result_col",
     "column_name",
+    "convert_type",
+    "text_col",
     *PLACEMENT_OPTIONS,
 )
 SEARCH_OPTIONS = ("emb_col", "result_col", "column_name")
@@ -78,45 +96,47 @@ class Clauses:
     """The facts that the rewriter asks for, about one statement.
 
     Attributes:
-        queries: query vectors by the name of their similarity function.
+        queries: comparisons with one vector by the name of their function.
         warm_up: loads what the statement's functions need, before rows flow.
-        unreadable: pictures that could not be read, one count per CONVERT.
+        counted: what could not be embedded, one count per embedding function.
         printed: the column that PRINT adds, if the statement is one.
     """
 
     def __init__(self, planning: Planning) -> None:
         self._planning = planning
         self._environment = planning.environment
-        self.queries: dict[str, Callable[[], Vector]] = {}
+        self.queries: dict[str, Comparison] = {}
         self.warm_up: list[Callable[[], object]] = []
-        self.unreadable: list[Unreadable] = []
+        self.counted: list[Counted] = []
         self.printed: Printed | None = None
         self._functions = 0
+
+    def call(self, call: Call) -> CallFacts:
+        """Return how to write a call of one of our functions."""
+        return self._planning.calls.facts(call)
 
     def search(self, clause: Search, body: str) -> SearchFacts:
         """Return the similarity columns of a SEARCH over `body`."""
         options = self._planning.bound(clause.options)
         known = SEARCH_BY_OPTIONS if clause.by_options else SEARCH_OPTIONS
-        options.require_known(known, "SEARCH")
-        handle = self._model(clause.model, clause.model_position)
-        embedding = embedding_column(handle.name, handle.family.base)
+        options.require_known(known, f"SEARCH {clause.medium}")
+        handle = self.model(clause.model, clause.model_position)
         schema = self._planning.schema_of(body)
-        column = self._embedding_column(clause, handle, schema, options, embedding)
+        column = self._embedding_column(clause, handle, schema, options)
+        dtype = schema.field(column).type
         functions = tuple(
-            self._similarity(handle, item, schema.field(column).type)
-            for item in clause.items
+            self._similarity(handle, item, dtype) for item in clause.items
         )
-        wanted = options.text("result_col") or options.text("column_name")
-        names = tuple(
-            similarity_column(embedding, n + 1)
-            if wanted is None
-            else wanted
-            if n == 0
-            else f"{wanted}{n + 1}"
-            for n in range(len(functions))
+        names = _similarity_names(clause, handle, column, options)
+        return SearchFacts(
+            column,
+            functions,
+            tuple(label(str(self._bound(item))) for item in clause.items),
+            names,
+            tuple(name for name in schema.names if name in names),
+            is_sorted=clause.by_options,
+            top_k=_top_k(options) if clause.by_options else None,
         )
-        top_k = _top_k(options) if clause.by_options else None
-        return SearchFacts(column, functions, names, top_k)
 
     def convert(self, clause: Convert, body: str) -> ConvertFacts | str:
         """Return the embedding column of a CONVERT over `body`."""
@@ -124,28 +144,33 @@ class Clauses:
         if stored is not None:
             return stored
         options = self.convert_options(clause)
-        handle = self._model(clause.model, clause.model_position)
+        handle = self.model(clause.model, clause.model_position)
         schema = self._planning.schema_of(body)
-        image_column = pick_image_column(schema, options, "image_col")
         name = self.embedding_name(clause)
-        counted = Unreadable()
         encoder = self._environment.encoders.chosen(handle, options)
-        embed = embed_with(
-            encoder,
-            self._environment.workspace.paths.resolve,
-            lambda: self._planning.control,
-            counted,
-            batch_size=options.integer("batch_size", 32, minimum=1, maximum=8192),
-            decode_threads=self.decode_threads,
-            fail_on_error=fails_on_error(options),
-        )
-        function = self._name("thano_embed")
-        self._planning.context.register_udf(
-            embed_function(function, handle.dim, embed, self._planning.guard)
-        )
-        self.warm_up.append(encoder)
-        self.unreadable.append(counted)
-        return ConvertFacts(function, image_column, name, name in schema.names)
+        if converts_text(options):
+            require_medium(handle, "text", clause.model_position)
+            column = pick_converted_text(schema, options)
+            function = self.function_name("embed_text")
+            embed_texts(
+                self._planning,
+                function,
+                handle,
+                encoder,
+                batch_size=text_batch(options),
+            )
+        else:
+            column = pick_image_column(schema, options, "image_col")
+            function = self.function_name("embed_image")
+            embed_images(
+                self._planning,
+                function,
+                handle,
+                encoder,
+                batch_size=options.integer("batch_size", 32, minimum=1, maximum=8192),
+                fail_on_error=fails_on_error(options),
+            )
+        return ConvertFacts(function, column, name, name in schema.names)
 
     def print_files(self, clause: Print, body: str) -> PrintFacts:
         """Return the column of files of a PRINT over `body`."""
@@ -165,7 +190,7 @@ class Clauses:
         """Return the query behind a LIST."""
         if clause.kind in _LISTINGS:
             return _LISTINGS[clause.kind]
-        function = self._name("thano_hub")
+        function = self.function_name("list_hub")
         return hub_listing.query(self._planning, clause.kind, function)
 
     def embedding_name(self, clause: Convert) -> str:
@@ -174,14 +199,21 @@ class Clauses:
         wanted = options.text("result_col") or options.text("column_name")
         if wanted is not None:
             return wanted
-        handle = self._model(clause.model, clause.model_position)
-        return embedding_column(handle.name, handle.family.base)
+        handle = self.model(clause.model, clause.model_position)
+        name = embedding_column(handle.name, handle.family.base)
+        return text_column(name) if converts_text(options) else name
 
     def convert_options(self, clause: Convert) -> Options:
         """Return the options of a CONVERT, checked."""
         options = self._planning.bound(clause.options)
         options.require_known(CONVERT_OPTIONS, "CONVERT")
         fails_on_error(options)
+        if not converts_text(options) and "text_col" in options:
+            raise InvalidValue(
+                "option 'text_col' goes with convert_type='text'; without it pictures "
+                "are converted",
+                position=options.position("text_col"),
+            )
         return options
 
     @property
@@ -189,34 +221,71 @@ class Clauses:
         """Threads that read and decode pictures ahead of an encoder."""
         return max(DECODE_THREADS_MINIMUM, self._environment.threads)
 
-    def _model(self, name: str, position: Position) -> ModelHandle:
+    def model(self, name: str, position: Position) -> ModelHandle:
         """Return a model; one that a hub has is fetched when the statement runs."""
         encoders, planning = self._environment.encoders, self._planning
         handle = encoders.find(name, position, planning.control)
         self.warm_up.append(lambda: encoders.ensure(handle, planning.control, position))
         return handle
 
-    def _name(self, prefix: str) -> str:
+    def function_name(self, prefix: str) -> str:
+        """Return a name for one more function of the statement."""
         self._functions += 1
         return f"{prefix}_{self._functions}"
 
+    def item_vector(
+        self, handle: ModelHandle, kind: str, value: str, position: Position
+    ) -> Callable[[], Vector]:
+        """Return what embeds a text or the picture at a path, when it is needed.
+
+        Raises:
+            InvalidValue: the text is empty.
+            UndefinedFile, PermissionDenied: the picture is not to be had.
+        """
+        encoders = self._environment.encoders
+        if kind == "text":
+            if not value.strip():
+                raise InvalidValue("the text to embed is empty", position=position)
+            return partial(encoders.text_query, handle, value)
+        try:
+            self._environment.workspace.paths.existing_file(value)
+        except ThanoSQLError as error:
+            raise error.at(position) from None
+
+        def embed() -> Vector:
+            try:
+                return encoders.image_query(handle, value)
+            except ThanoSQLError as error:
+                raise error.at(position) from None
+
+        return embed
+
     def _embedding_column(
-        self,
-        clause: Search,
-        handle: ModelHandle,
-        schema: pa.Schema,
-        options: Options,
-        default: str,
+        self, clause: Search, handle: ModelHandle, schema: pa.Schema, options: Options
     ) -> str:
-        name = options.text("emb_col", default)
-        column = find_column(schema, name)
+        """Return the column of the body that is searched.
+
+        For texts that is the column of CONVERT with convert_type='text', if there is
+        one; `convert_result` is what CONVERT called its column from 2022-11 on.
+        """
+        default = embedding_column(handle.name, handle.family.base)
+        usual = [text_column(default)] if clause.medium == "TEXT" else []
+        usual.append(default)
+        wanted = options.text("emb_col")
+        names = usual if wanted is None else [wanted]
+        if wanted is not None and wanted.lower() == "convert_result":
+            names += usual
+        found = [column for name in names if (column := find_column(schema, name))]
         position = clause.model_position
-        if column is None:
+        if not found:
+            name = names[0]
+            text = " OPTIONS(convert_type='text', ...)" if len(usual) > 1 else ""
             raise UndefinedColumn(
                 f"the searched rows have no embedding column '{name}'; "
-                f"CONVERT USING {clause.model} makes it",
+                f"CONVERT USING {clause.model}{text} makes it",
                 position=position,
             )
+        column = found[0]
         dtype = schema.field(column).type
         if not is_vector_type(dtype):
             raise InvalidStatement(
@@ -243,36 +312,87 @@ class Clauses:
                 position=position,
             )
         query = self._query(handle, item, position)
-        function = self._name("thano_similarity")
+        function = self.function_name("cosine_similarity")
+        comparison = Comparison(query)
         self._planning.context.register_udf(
-            similarity_function(function, dtype, query, self._planning.guard)
+            comparison_function(function, dtype, comparison, self._planning.guard)
         )
-        self.queries[function] = query
+        self.queries[function] = comparison
         self.warm_up.append(query)
         return function
 
     def _query(
         self, handle: ModelHandle, item: SearchItem, position: Position
     ) -> Callable[[], Vector]:
-        arguments = self._planning.arguments
-        if arguments is None and not isinstance(item.value, str):
+        value = self._bound(item)
+        if isinstance(value, Parameter):
             return _unbound
-        value = bind(item.value, [value.as_py() for value in arguments or ()])
         if not isinstance(value, str):
             raise InvalidValue(
                 f"SEARCH takes a text or the path of a picture, not {value!r}",
                 position=position,
             )
-        encoders = self._environment.encoders
-        if item.kind == "text":
-            if not value.strip():
-                raise InvalidValue("the text to search for is empty", position=position)
-            return partial(encoders.text_query, handle, value)
-        try:
-            self._environment.workspace.paths.existing_file(value)
-        except ThanoSQLError as error:
-            raise error.at(position) from None
-        return partial(encoders.image_query, handle, value)
+        if item.kind == "text" and not value.strip():
+            raise InvalidValue("the text to search for is empty", position=position)
+        return self.item_vector(handle, item.kind, value, position)
+
+    def _bound(self, item: SearchItem) -> Value:
+        """Return what is searched for, or its parameter while that has no value."""
+        arguments = self._planning.arguments
+        if arguments is None:
+            return item.value
+        return bind(item.value, [value.as_py() for value in arguments])
+
+
+def _similarity_names(
+    clause: Search, handle: ModelHandle, column: str, options: Options
+) -> tuple[str, ...]:
+    """Return the names of the similarities: as wanted, or as the form's time had them.
+
+    The options `search_by` and `emb_col` are of 2022-11 and later, when the column was
+    called `search_result`; before, it was named after the embedding.
+    """
+    wanted = options.text("result_col") or options.text("column_name")
+    if wanted is None and not clause.by_options and "emb_col" not in options:
+        return tuple(
+            similarity_column(column.lower(), n + 1) for n in range(len(clause.items))
+        )
+    name = wanted or SEARCH_RESULT
+    return tuple(f"{name}{n or ''}" for n in (0, *range(2, len(clause.items) + 1)))
+
+
+def converts_text(options: Options) -> bool:
+    """Return whether a CONVERT embeds texts (default: pictures)."""
+    kind = options.text("convert_type", "image")
+    if kind not in ("image", "text"):
+        raise options.invalid("convert_type", "'image' or 'text'")
+    return kind == "text"
+
+
+def text_batch(options: Options) -> int:
+    """Return how many texts the model takes at a time."""
+    return options.integer("batch_size", BATCH_SIZE, minimum=1, maximum=8192)
+
+
+def pick_converted_text(schema: pa.Schema, options: Options) -> str:
+    """Return the column of texts: the one the option names, or a usual name.
+
+    Raises:
+        UndefinedColumn: there is no such column, or none of the usual ones.
+        InvalidStatement: the column does not hold text.
+    """
+    name = options.text("text_col")
+    if name is not None:
+        return pick_text_column(schema, name, options.position("text_col"))
+    for usual in TEXT_COLUMNS:
+        column = find_column(schema, usual)
+        if column is not None:
+            return _of_text(schema, column, "texts", None)
+    raise UndefinedColumn(
+        f"the rows have no column of texts ({', '.join(TEXT_COLUMNS)}); name it with "
+        "OPTIONS(text_col='...')",
+        position=options.position("convert_type"),
+    )
 
 
 def pick_text_column(schema: pa.Schema, name: str, position: Position | None) -> str:

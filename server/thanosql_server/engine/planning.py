@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from thanosql_server.control import Control
 from thanosql_server.engine import session
+from thanosql_server.engine.calls import Calls
 from thanosql_server.engine.catalog import Catalog
 from thanosql_server.engine.clauses import Clauses
 from thanosql_server.engine.faults import translate, unknown_column
@@ -65,6 +66,7 @@ class Planning:
         self.catalog = Catalog(self.environment.workspace)
         self.context = self.environment.contexts.new(self.catalog)
         self.clauses = Clauses(self)
+        self.calls = Calls(self)
         check_count(self.statement, self.arguments)
 
     def frame(
@@ -117,12 +119,18 @@ class Planning:
             raise
 
     def _plan(self, text: str, options: SQLOptions) -> DataFrame:
-        """Plan `text`, reading unknown columns as names of former eras or cases."""
+        """Plan `text`.
+
+        Comparisons get the types of their arguments, and columns that are not there
+        are read as names of former eras or cases.
+        """
         seen = set[str]()
         while True:
             try:
                 return session.sql(self.context, text, self._values(), options)
-            except ValueError as error:
+            except Exception as error:
+                if self.calls.settle(error):
+                    continue
                 seen.add(text)
                 respelled = _respelled(text, error)
                 if respelled is None or respelled in seen:

@@ -13,31 +13,29 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from thanosql_server.search.exact import top_k
 from thanosql_server.storage.tables import ROW_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    import numpy as np
     import pyarrow.compute as pc
-    from numpy.typing import NDArray
 
+    from thanosql_server.search.exact import Comparison
     from thanosql_server.storage.tables import Table
 
 
 @dataclass(frozen=True)
 class TopK:
-    """Hint: of all rows that pass the filter, only the k most similar are needed.
+    """Hint: of all rows that pass the filter, only the k nearest are needed.
 
     Attributes:
-        column: the table's column of unit vectors.
-        query: gives the query vector when the statement runs.
+        column: the table's column of vectors.
+        comparison: what they are compared with, and how.
         k: how many rows.
     """
 
     column: str
-    query: Callable[[], NDArray[np.float32]]
+    comparison: Comparison
     k: int
 
 
@@ -141,7 +139,7 @@ class _Scanner:
     def _batches(self) -> Iterator[pa.RecordBatch]:
         source = self.source
         if source.top_k is not None:
-            return self._most_similar(source.top_k)
+            return self._nearest(source.top_k)
         return source.table.scan(
             self.columns,
             self.filter,
@@ -149,7 +147,7 @@ class _Scanner:
             limit=source.limit,
         )
 
-    def _most_similar(self, hint: TopK) -> Iterator[pa.RecordBatch]:
+    def _nearest(self, hint: TopK) -> Iterator[pa.RecordBatch]:
         vectors = self.source.table.scan([hint.column], self.filter, row_ids=True)
-        rows = top_k(vectors, hint.column, ROW_ID, hint.query(), hint.k)
+        rows = hint.comparison.nearest(vectors, hint.column, ROW_ID, hint.k)
         yield self.source.table.take(rows, self.projected_schema.names)

@@ -44,7 +44,7 @@ def rows(
         yield from _printed(planning, batches, control)
     finally:
         batches.close()
-        for counted in planning.clauses.unreadable:
+        for counted in planning.clauses.counted:
             counted.warn(control, "have no embedding")
 
 
@@ -99,7 +99,7 @@ def _hinted(planning: Planning, frame: DataFrame) -> DataFrame:
     plan = frame.optimized_logical_plan()
     clauses, tables = planning.clauses, planning.catalog.tables.handed_out
     give_hints(plan, clauses.queries, tables)
-    if clauses.unreadable:
+    if clauses.counted:
         for table in tables:
             table.batch_rows = EMBEDDING_BATCH_ROWS
     if not keeps_row_order(plan):

@@ -97,7 +97,9 @@ def _replace_table(
     planning: Planning, clause: Convert, target: str, control: Control
 ) -> list[str]:
     """Make the clause's result the table `target`, in one commit."""
-    whole = replace(clause.body, span=clause.span, clauses=(clause,), parameters=())
+    whole = replace(
+        clause.body, span=clause.span, clauses=(clause,), parameters=(), calls=()
+    )
     frame = planning.frame(whole)
     schema = frame.schema()
     batches = queries.rows(planning, frame, schema, control)

@@ -1,0 +1,342 @@
+"""What calls of `embed_text`, `cosine_similarity` and the like mean.
+
+A call becomes a call of a function made for it. What is constant in it, an embedded
+text, a list of numbers, a parameter, is known to that function and computed once. The
+types of the vectors that remain are learned from DataFusion, which refuses the text as
+long as it holds a comparison whose function has not got them (see `signatures`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from thanosql_server.engine.embedding import embed_images, embed_texts, require_medium
+from thanosql_server.engine.functions import (
+    comparison_function,
+    constant_function,
+    embedding_function,
+    label,
+    null_function,
+    rows_function,
+    untyped_function,
+)
+from thanosql_server.engine.signatures import refusal, vector_type
+from thanosql_server.errors import InvalidStatement, InvalidValue
+from thanosql_server.ml.encoder import embedding_type
+from thanosql_server.search.exact import Comparison, different_lengths
+from thanosql_server.search.measures import MEASURES
+from thanosql_server.sql.calls import COMPARISONS
+from thanosql_server.sql.nodes import Call, Parameter
+from thanosql_server.sql.options import show
+from thanosql_server.sql.rewriter import CallFacts
+from thanosql_server.sql.tokens import excerpt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from thanosql_server.engine.encoders import ModelHandle
+    from thanosql_server.engine.planning import Planning
+    from thanosql_server.sql.nodes import Argument
+
+    Vector = NDArray[np.float32] | NDArray[np.float64]
+
+_TAKES = {
+    "embed_text": "two arguments, a model and a text",
+    "embed_image": "two arguments, a model and the path of a picture",
+}
+_MEDIA = {"embed_text": "text", "embed_image": "image"}
+_MISSING: Any = object()
+"""The value of a parameter while there are none."""
+
+
+@dataclass(frozen=True)
+class _Constant:
+    """A vector that a call knows; `load` is None if it is NULL, `dim` if unknown."""
+
+    label: str
+    dim: int | None
+    load: Callable[[], Vector] | None
+
+
+@dataclass
+class _Written:
+    """A call as it stands in the rewritten text."""
+
+    call: Call
+    function: str
+    constants: tuple[_Constant | None, ...] = ()
+    tried: tuple[str, ...] = ()
+
+
+class Calls:
+    """The calls of one statement."""
+
+    def __init__(self, planning: Planning) -> None:
+        self._planning = planning
+        self._facts: dict[object, CallFacts] = {}
+        self._written: dict[str, _Written] = {}
+
+    def facts(self, call: Call) -> CallFacts:
+        """Return how to write a call, after registering its function.
+
+        Raises:
+            ThanoSQLError: the call cannot work, with its place in the statement.
+        """
+        if call.key not in self._facts:
+            if len(call.arguments) != 2:
+                takes = _TAKES.get(call.function, "two arguments, both vectors")
+                raise InvalidStatement(
+                    f"{call.function} takes {takes}, not {len(call.arguments)}",
+                    position=call.position,
+                )
+            compares = call.function in COMPARISONS
+            make = self._compare if compares else self._embed
+            self._facts[call.key] = make(call)
+        return self._facts[call.key]
+
+    def settle(self, error: Exception) -> bool:
+        """Give a function its types, if that is what DataFusion asks for.
+
+        Returns:
+            Whether the text can be planned again.
+
+        Raises:
+            InvalidStatement: the arguments of a call are of types that it cannot take.
+        """
+        refused = refusal(error)
+        written = self._written.get(refused.function) if refused else None
+        if refused is None or written is None or written.tried == refused.given:
+            return False
+        written.tried = refused.given
+        if written.call.function in COMPARISONS:
+            self._give_types(written, refused.given)
+            return True
+        raise InvalidStatement(
+            f"{written.call.function} takes a text, not {refused.given[0]}",
+            position=written.call.arguments[1].position,
+        )
+
+    # Embeddings
+
+    def _embed(self, call: Call) -> CallFacts:
+        handle = self._model(call)
+        name = self._name(call)
+        if isinstance(call.arguments[1].value, (str, Parameter)):
+            constant = self._embedded(call, handle)
+            self._register_embedding(name, handle, constant)
+            return CallFacts(name, (constant.label,))
+        if handle is None:
+            raise InvalidStatement(
+                f"the model of {call.function} cannot be a parameter unless what it "
+                "embeds is a constant, since the type of the result depends on it",
+                position=call.arguments[0].position,
+            )
+        embed = embed_texts if call.function == "embed_text" else embed_images
+        encoders = self._planning.environment.encoders
+        embed(self._planning, name, handle, partial(encoders.encoder, handle))
+        return CallFacts(name, (1,))
+
+    def _register_embedding(
+        self, name: str, handle: ModelHandle | None, constant: _Constant
+    ) -> None:
+        """Register a function that gives one embedding in every row."""
+        dtype = embedding_type(handle.dim) if handle else pa.list_(pa.float32())
+        context, guard = self._planning.context, self._planning.guard
+        if constant.load is None:
+            context.register_udf(null_function(name, [pa.string()], dtype))
+            return
+        context.register_udf(embedding_function(name, dtype, constant.load, guard))
+        self._planning.clauses.warm_up.append(constant.load)
+
+    def _model(self, call: Call) -> ModelHandle | None:
+        """Return the model of an embedding; None while it is not known."""
+        argument = call.arguments[0]
+        name = self._value(argument)
+        if name is _MISSING:
+            return None
+        if argument.value is None or isinstance(argument.value, (tuple, Call)):
+            text = argument.span.of(self._planning.statement.text)
+            raise InvalidStatement(
+                f"{call.function} takes the name of a model in quotes first, as in "
+                f"{call.function}('my_model', ...), not {excerpt(text)}",
+                position=argument.position,
+            )
+        if not isinstance(name, str):
+            raise InvalidValue(
+                f"{call.function} takes the name of a model first, not {show(name)}",
+                position=argument.position,
+            )
+        handle = self._planning.clauses.model(name, argument.position)
+        require_medium(handle, _MEDIA[call.function], argument.position)
+        return handle
+
+    def _embedded(self, call: Call, handle: ModelHandle | None) -> _Constant:
+        """Return the embedding of a text or a picture that the statement names."""
+        argument = call.arguments[1]
+        value = self._value(argument)
+        if value is _MISSING or handle is None:
+            dim = handle.dim if handle else None
+            return _Constant(label(_shown(argument)), dim, _unbound)
+        if value is None:
+            return _Constant("NULL", handle.dim, None)
+        what = "a text" if call.function == "embed_text" else "the path of a picture"
+        if not isinstance(value, str):
+            raise InvalidValue(
+                f"{call.function} takes {what}, not {show(value)}",
+                position=argument.position,
+            )
+        clauses = self._planning.clauses
+        medium = _MEDIA[call.function]
+        load = clauses.item_vector(handle, medium, value, argument.position)
+        return _Constant(label(value), handle.dim, load)
+
+    # Comparisons
+
+    def _compare(self, call: Call) -> CallFacts:
+        name, measure = self._name(call), MEASURES[call.function]
+        constants = tuple(self._constant(call, one) for one in call.arguments)
+        self._check_dims(call, *(one.dim if one else None for one in constants))
+        written = _Written(call, name, constants)
+        self._written[name] = written
+        context = self._planning.context
+        if None not in constants:
+            self._register_constants(written)
+        else:
+            vectors = [constant is None for constant in constants]
+            context.register_udf(untyped_function(name, vectors, measure.dtype))
+        loads = (one.load for one in constants if one is not None)
+        self._planning.clauses.warm_up.extend(load for load in loads if load)
+        arguments = (
+            index if constant is None else constant.label
+            for index, constant in enumerate(constants)
+        )
+        return CallFacts(name, tuple(arguments))
+
+    def _constant(self, call: Call, argument: Argument) -> _Constant | None:
+        """Return the vector that an argument is, None if it differs by row."""
+        value = argument.value
+        if isinstance(value, Call):
+            known = value.function not in COMPARISONS and len(value.arguments) == 2
+            inner = value.arguments[1].value if known else None
+            if isinstance(inner, (str, Parameter)):
+                return self._embedded(value, self._model(value))
+            return None
+        if value is None:
+            return None
+        found = self._value(argument)
+        if found is _MISSING:
+            return _Constant(label(_shown(argument)), None, _unbound)
+        if found is None:
+            return _Constant("NULL", None, None)
+        vector = _vector(call, argument, found)
+        return _Constant(label(show(found)), len(vector), lambda: vector)
+
+    def _register_constants(self, written: _Written) -> None:
+        """Register a comparison of two vectors that are known."""
+        first, second = written.constants
+        measure, name = MEASURES[written.call.function], written.function
+        context = self._planning.context
+        if not (first and second and first.load and second.load):
+            types = [pa.string(), pa.string()]
+            context.register_udf(null_function(name, types, measure.dtype))
+            return
+        comparison = Comparison(second.load, measure, strict=True)
+        guard = self._planning.guard
+        context.register_udf(constant_function(name, comparison, first.load, guard))
+
+    def _give_types(self, written: _Written, given: tuple[str, ...]) -> None:
+        """Register a comparison anew, now that the types of its vectors are known."""
+        call, name, constants = written.call, written.function, written.constants
+        types = [
+            self._vector_type(call, index, given[index])
+            if constant is None
+            else pa.string()
+            for index, constant in enumerate(constants)
+        ]
+        dims = (
+            _dim(dtype) if constant is None else constant.dim
+            for dtype, constant in zip(types, constants, strict=True)
+        )
+        self._check_dims(call, *dims)
+        measure, guard = MEASURES[call.function], self._planning.guard
+        register = self._planning.context.register_udf
+        constant = next(filter(None, constants), None)
+        no_vector = constant is not None and constant.load is None
+        if no_vector or any(map(pa.types.is_null, types)):
+            register(null_function(name, types, measure.dtype))
+        elif constant is None or constant.load is None:
+            register(rows_function(name, types[0], types[1], measure, guard))
+        else:
+            operand = constants.index(None)
+            comparison = Comparison(constant.load, measure, strict=True)
+            column = types[operand]
+            register(
+                comparison_function(name, column, comparison, guard, operand=operand)
+            )
+            self._planning.clauses.queries[name] = comparison
+
+    def _vector_type(self, call: Call, index: int, given: str) -> pa.DataType:
+        dtype = vector_type(given)
+        if dtype is None:
+            raise InvalidStatement(
+                f"{call.function} compares vectors, which are lists of numbers; this "
+                f"is {given}",
+                position=call.arguments[index].position,
+            )
+        return dtype
+
+    def _check_dims(self, call: Call, left: int | None, right: int | None) -> None:
+        if left is not None and right is not None and left != right:
+            message = different_lengths(call.function, left, right)
+            raise InvalidStatement(message, position=call.position)
+
+    def _value(self, argument: Argument) -> Any:
+        """Return the text, numbers or value of a parameter that an argument is."""
+        if not isinstance(argument.value, Parameter):
+            return argument.value
+        arguments = self._planning.arguments
+        if arguments is None:
+            return _MISSING
+        return arguments[argument.value.index - 1].as_py()
+
+    def _name(self, call: Call) -> str:
+        return self._planning.clauses.function_name(call.function)
+
+
+def _vector(call: Call, argument: Argument, value: Any) -> Vector:
+    """Return a list of numbers as a vector."""
+    if isinstance(value, (list, tuple)):
+        if not value:
+            raise InvalidValue(
+                "a vector has at least one number, and this list is empty",
+                position=argument.position,
+            )
+        if all(isinstance(one, (int, float, type(None))) for one in value):
+            numbers = [np.nan if one is None else float(one) for one in value]
+            return np.array(numbers, dtype=np.float64)
+    raise InvalidValue(
+        f"{call.function} compares vectors, which are lists of numbers, and this is "
+        f"{excerpt(str(value)) if isinstance(value, str) else show(value)}; "
+        "embed_text('model', ...) makes one of a text",
+        position=argument.position,
+    )
+
+
+def _dim(dtype: pa.DataType) -> int | None:
+    return int(dtype.list_size) if pa.types.is_fixed_size_list(dtype) else None
+
+
+def _shown(argument: Argument) -> str:
+    value = argument.value
+    return value if isinstance(value, str) else str(value)
+
+
+def _unbound() -> Vector:
+    raise InvalidStatement("the statement's parameters have no values yet")

@@ -25,7 +25,7 @@ from thanosql_server.engine.functions import (
     rows_function,
     untyped_function,
 )
-from thanosql_server.engine.signatures import refusal, vector_type
+from thanosql_server.engine.signatures import is_text, refusal, vector_type
 from thanosql_server.errors import InvalidStatement, InvalidValue
 from thanosql_server.ml.encoder import embedding_type
 from thanosql_server.search.exact import Comparison, different_lengths
@@ -47,10 +47,7 @@ if TYPE_CHECKING:
 
     Vector = NDArray[np.float32] | NDArray[np.float64]
 
-_TAKES = {
-    "embed_text": "two arguments, a model and a text",
-    "embed_image": "two arguments, a model and the path of a picture",
-}
+_EMBEDDED = {"embed_text": "a text", "embed_image": "the path of a picture"}
 _MEDIA = {"embed_text": "text", "embed_image": "image"}
 _MISSING: Any = object()
 """The value of a parameter while there are none."""
@@ -67,11 +64,12 @@ class _Constant:
 
 @dataclass
 class _Written:
-    """A call as it stands in the rewritten text."""
+    """A call as it stands in the rewritten text; `tried` are types it was given."""
 
     call: Call
     function: str
     constants: tuple[_Constant | None, ...] = ()
+    handle: ModelHandle | None = None
     tried: tuple[str, ...] = ()
 
 
@@ -91,15 +89,32 @@ class Calls:
         """
         if call.key not in self._facts:
             if len(call.arguments) != 2:
-                takes = _TAKES.get(call.function, "two arguments, both vectors")
+                embedded = _EMBEDDED.get(call.function)
+                what = f"a model and {embedded}" if embedded else "both vectors"
                 raise InvalidStatement(
-                    f"{call.function} takes {takes}, not {len(call.arguments)}",
+                    f"{call.function} takes two arguments, {what}, not "
+                    f"{len(call.arguments)}",
                     position=call.position,
                 )
             compares = call.function in COMPARISONS
             make = self._compare if compares else self._embed
             self._facts[call.key] = make(call)
         return self._facts[call.key]
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether there are functions that have not got their types."""
+        return any(not one.tried for one in self._written.values())
+
+    def refuses(self, error: Exception) -> bool:
+        """Return whether the error says what types a function needs."""
+        refused = refusal(error)
+        written = self._written.get(refused.function) if refused else None
+        return (
+            refused is not None
+            and written is not None
+            and written.tried != refused.given
+        )
 
     def settle(self, error: Exception) -> bool:
         """Give a function its types, if that is what DataFusion asks for.
@@ -111,17 +126,25 @@ class Calls:
             InvalidStatement: the arguments of a call are of types that it cannot take.
         """
         refused = refusal(error)
-        written = self._written.get(refused.function) if refused else None
-        if refused is None or written is None or written.tried == refused.given:
+        if refused is None or not self.refuses(error):
             return False
+        written = self._written[refused.function]
         written.tried = refused.given
         if written.call.function in COMPARISONS:
             self._give_types(written, refused.given)
             return True
-        raise InvalidStatement(
-            f"{written.call.function} takes a text, not {refused.given[0]}",
-            position=written.call.arguments[1].position,
-        )
+        if not is_text(refused.given[0]):
+            what = _EMBEDDED[written.call.function]
+            raise InvalidStatement(
+                f"{written.call.function} takes {what}, not {refused.given[0]}",
+                position=written.call.arguments[1].position,
+            )
+        assert written.handle is not None
+        embed = embed_texts if written.call.function == "embed_text" else embed_images
+        encoders, handle = self._planning.environment.encoders, written.handle
+        encoder = partial(encoders.encoder, handle)
+        embed(self._planning, written.function, handle, encoder)
+        return True
 
     # Embeddings
 
@@ -138,9 +161,10 @@ class Calls:
                 "embeds is a constant, since the type of the result depends on it",
                 position=call.arguments[0].position,
             )
-        embed = embed_texts if call.function == "embed_text" else embed_images
-        encoders = self._planning.environment.encoders
-        embed(self._planning, name, handle, partial(encoders.encoder, handle))
+        self._written[name] = _Written(call, name, handle=handle)
+        self._planning.context.register_udf(
+            untyped_function(name, [True], embedding_type(handle.dim))
+        )
         return CallFacts(name, (1,))
 
     def _register_embedding(
@@ -186,7 +210,7 @@ class Calls:
             return _Constant(label(_shown(argument)), dim, _unbound)
         if value is None:
             return _Constant("NULL", handle.dim, None)
-        what = "a text" if call.function == "embed_text" else "the path of a picture"
+        what = _EMBEDDED[call.function]
         if not isinstance(value, str):
             raise InvalidValue(
                 f"{call.function} takes {what}, not {show(value)}",
@@ -204,13 +228,14 @@ class Calls:
         constants = tuple(self._constant(call, one) for one in call.arguments)
         self._check_dims(call, *(one.dim if one else None for one in constants))
         written = _Written(call, name, constants)
-        self._written[name] = written
-        context = self._planning.context
         if None not in constants:
             self._register_constants(written)
         else:
             vectors = [constant is None for constant in constants]
-            context.register_udf(untyped_function(name, vectors, measure.dtype))
+            self._written[name] = written
+            self._planning.context.register_udf(
+                untyped_function(name, vectors, measure.dtype)
+            )
         loads = (one.load for one in constants if one is not None)
         self._planning.clauses.warm_up.extend(load for load in loads if load)
         arguments = (

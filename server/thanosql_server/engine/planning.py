@@ -63,6 +63,7 @@ class Planning:
 
     def __post_init__(self) -> None:
         self.failure: BaseException | None = None
+        self._probing = False
         self.catalog = Catalog(self.environment.workspace)
         self.context = self.environment.contexts.new(self.catalog)
         self.clauses = Clauses(self)
@@ -111,6 +112,8 @@ class Planning:
 
         DataFusion hands exceptions of Python functions on as text only.
         """
+        if self._probing:
+            raise RuntimeError("constants are not computed while a text is planned")
         try:
             self.control.check()
             return work()
@@ -127,7 +130,10 @@ class Planning:
         seen = set[str]()
         while True:
             try:
-                return session.sql(self.context, text, self._values(), options)
+                frame = session.sql(self.context, text, self._values(), options)
+                if self.calls.unsettled:
+                    self._check_types(frame)
+                return frame
             except Exception as error:
                 if self.calls.settle(error):
                     continue
@@ -136,6 +142,29 @@ class Planning:
                 if respelled is None or respelled in seen:
                     raise
                 text = respelled
+
+    def _check_types(self, frame: DataFrame) -> None:
+        """Let DataFusion look at conditions and sort keys; it does so late.
+
+        Raises:
+            Exception: a function has not got its types (see `calls`).
+        """
+        plan = frame.logical_plan()
+        while type(plan.to_variant()).__name__ in (
+            "Explain",
+            "Analyze",
+            "DmlStatement",
+        ):
+            plan = plan.inputs()[0]
+        self._probing = True
+        try:
+            session.adopt(self.context, plan).optimized_logical_plan()
+        except Exception as error:
+            # Whatever else is wrong comes to light when the statement runs.
+            if self.calls.refuses(error):
+                raise
+        finally:
+            self._probing = False
 
     def _values(self) -> dict[str, pa.Scalar]:
         return {str(n): value for n, value in enumerate(self.arguments or (), start=1)}

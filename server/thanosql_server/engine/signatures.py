@@ -31,6 +31,7 @@ _VALUES = {
     "UInt32": pa.uint32(),
     "UInt64": pa.uint64(),
 }
+_TEXTS = ("Utf8", "LargeUtf8", "Utf8View", "Null")
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,11 @@ def vector_type(given: str) -> pa.DataType | None:
     if kind == "FixedSizeList":
         return pa.list_(field, int(size))
     return pa.list_(field) if kind == "List" else pa.large_list(field)
+
+
+def is_text(given: str) -> bool:
+    """Return whether the type is a text's, or NULL's."""
+    return given in _TEXTS or given.endswith(", Utf8)")
 
 
 def _split(types: str) -> tuple[str, ...]:

@@ -9,9 +9,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from thanosql_server.engine import query as queries
-from thanosql_server.engine.clauses import fails_on_error, pick_image_column
+from thanosql_server.engine.clauses import (
+    converts_text,
+    fails_on_error,
+    pick_image_column,
+)
 from thanosql_server.engine.executor import in_thread, reader
 from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.text_storing import text_embeddings
 from thanosql_server.ml.encoder import embedding_type
 from thanosql_server.ml.pipeline import embed_paths
 from thanosql_server.sql.names import quote, simple_table
@@ -69,11 +74,15 @@ def _add_column(
     options = planning.clauses.convert_options(clause)
     environment = planning.environment
     table = environment.workspace.tables.open(target)
-    image_column = pick_image_column(table.schema, options, "image_col")
     name = planning.clauses.embedding_name(clause)
     position = clause.model_position
     handle = environment.encoders.find(clause.model, position, control)
     handle = environment.encoders.ensure(handle, control, position)
+    if converts_text(options):
+        texts = text_embeddings(planning, clause, handle, table, control)
+        table.add_column(embedding_field(name, handle.dim, handle.name), texts)
+        return [column for column in table.schema.names if column != name] + [name]
+    image_column = pick_image_column(table.schema, options, "image_col")
     paths = (
         path
         for batch in table.scan([image_column])

@@ -134,10 +134,7 @@ def _same_length(
 
 def different_lengths(name: str, left: int, right: int) -> str:
     """Return the sentence about vectors that cannot be compared."""
-    return (
-        f"{name} compares vectors of one length, and here one has {left} numbers and "
-        f"the other {right}"
-    )
+    return f"{name} compares vectors of one length, and these have {left} and {right}"
 
 
 class _Best:

@@ -182,10 +182,10 @@ class _Writer:
         """Return a writer of a piece that `add_all` takes in later."""
         return _Writer(self._aliases)
 
-    def alias(self) -> str:
-        """Return a new name for a derived table; two in one FROM must differ."""
+    def aliases(self) -> tuple[str, str]:
+        """Return names for a clause's body and its result; two in one FROM differ."""
         number = next(self._aliases)
-        return "__s" if number == 1 else f"__s{number}"
+        return (f"__s{number}", f"__r{number}") if number > 1 else ("__s", "__r")
 
     def add(self, text: str, origin: int, *, verbatim: bool) -> None:
         self.segments.append(Segment(self._length, origin, verbatim))
@@ -266,7 +266,7 @@ def _write_clause(writer: _Writer, clause: Clause, facts: Facts) -> None:
     if isinstance(clause, ListObjects):
         writer.add(f"({facts.listing(clause)}\n)", origin, verbatim=False)
         return
-    alias = writer.alias()
+    alias, result = writer.aliases()
     body = writer.inner()
     _write_query(body, clause.body, facts)
     around = _around(clause, alias, body.sql, facts)
@@ -274,10 +274,11 @@ def _write_clause(writer: _Writer, clause: Clause, facts: Facts) -> None:
         writer.add(f"({around})", origin, verbatim=False)
         return
     head, tail = around
-    # The line break keeps a comment at the end of the body from eating the rest.
-    writer.add(f"(SELECT {head} FROM (", origin, verbatim=False)
+    # Only an alias around it all makes a new column one of the same table as the rest.
+    writer.add(f"(SELECT * FROM (SELECT {head} FROM (", origin, verbatim=False)
     writer.add_all(body)
-    writer.add(f"\n) AS {alias}{tail})", origin, verbatim=False)
+    # The line break keeps a comment at the end of the body from eating the rest.
+    writer.add(f"\n) AS {alias}) AS {result}{tail})", origin, verbatim=False)
 
 
 def _around(

@@ -17,6 +17,7 @@ from thanosql_server.errors import InvalidData
 from thanosql_server.ml.clip_model import BASE, FAMILY, Architecture, open_folder
 from thanosql_server.ml.device import Place, unit_vectors
 from thanosql_server.ml.device import place as place_of
+from thanosql_server.ml.framing import Framing
 from thanosql_server.ml.placement import Placement
 
 if TYPE_CHECKING:
@@ -66,6 +67,9 @@ class ClipEncoder:
         self._lock = threading.Lock()
         self._threads = threads or torch.get_num_threads()
         preprocess = architecture.preprocess
+        self.framing = Framing.of(
+            architecture.image_size, preprocess.resize_mode, preprocess.interpolation
+        )
         transform = image_transform(
             architecture.image_size,
             is_train=False,
@@ -82,6 +86,8 @@ class ClipEncoder:
 
     def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return the picture resized and cut as open_clip does, (3, height, width)."""
+        if self.framing is not None:
+            return self.framing.apply(np.asarray(image.convert("RGB")))
         for step in self._to_square:
             image = step(image)
         return np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)

@@ -70,6 +70,8 @@ class SimCLREncoder:
     family = "SimCLR"
     base = "simclr"
     media = frozenset({"image"})
+    # Trained on pictures decoded at reduced scale, which only Pillow does.
+    framing = None
 
     def __init__(
         self,

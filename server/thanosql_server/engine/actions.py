@@ -25,7 +25,7 @@ from thanosql_server.errors import (
     UndefinedObject,
 )
 from thanosql_server.ml.families import family
-from thanosql_server.ml.pipeline import Unreadable, embed_paths
+from thanosql_server.ml.pipeline import embed_paths, with_embeddings
 from thanosql_server.ml.placement import OPTIONS as PLACEMENT_OPTIONS
 from thanosql_server.ml.placement import require_device
 from thanosql_server.sql.names import embedding_column
@@ -145,27 +145,23 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
         column = embedding_column(handle.name, handle.family.base)
         field = embedding_field(column, handle.dim, handle.name)
         environment.encoders.ensure(handle, control, position)
-        encoder = load()
-        unreadable = Unreadable()
-
-        def embedded() -> Iterator[pa.RecordBatch]:
-            for batch in files:
-                parts = embed_paths(
-                    batch.column(0).to_pylist(),
-                    paths.resolve,
-                    encoder,
-                    control,
-                    batch_size=batch_size,
-                    decode_threads=planning.clauses.decode_threads,
-                    unreadable=unreadable,
-                )
-                yield batch.append_column(field, pa.concat_arrays(list(parts)))
-
+        embed = partial(
+            embed_paths,
+            resolve=paths.resolve,
+            encoder=load(),
+            control=control,
+            batch_size=batch_size,
+            decode_threads=planning.clauses.decode_threads,
+        )
+        embedded = (
+            batch.append_column(field, embeddings)
+            for batch, embeddings in with_embeddings(
+                files, files.schema.names[0], embed
+            )
+        )
         schema = files.schema.append(field)
-        batches = pa.RecordBatchReader.from_batches(schema, embedded())
-        rows = tables.create(name, batches, overwrite=overwrite)
-        unreadable.warn(control, "have no embedding")
-        return rows
+        batches = pa.RecordBatchReader.from_batches(schema, embedded)
+        return tables.create(name, batches, overwrite=overwrite)
 
     return action(work, text_parameters(node.parameter_count))
 

@@ -94,6 +94,8 @@ def _run_sql(options: argparse.Namespace) -> int:
             _FORMATS[options.format](cursor, options.max_rows)
         for warning in cursor.warnings:
             print(f"warning: {warning}", file=sys.stderr)
+        for note in cursor.notes:
+            print(f"note: {note}", file=sys.stderr)
     return 0
 
 

@@ -62,6 +62,8 @@ def run(
         progress.close()
         for warning in cursor.warnings:
             say(f"Warning: {warning}")
+        for note in cursor.notes:
+            say(f"Note: {note}")
     return frame
 
 

@@ -189,6 +189,7 @@ class Events:
         completed = Completed(
             rows_affected=control.rows_affected,
             warnings=control.warnings,
+            notes=control.notes,
             seconds=control.seconds,
         )
         return self._message(Event(completed=completed))

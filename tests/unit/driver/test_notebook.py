@@ -215,7 +215,9 @@ def test_rows_of_a_server_are_a_data_frame(tiny):
 
 def test_a_statement_without_rows_says_success_and_its_warnings(tiny):
     assert tiny("%thanosql INSERT: x").text == "Success\n"
-    assert tiny("%thanosql WARN: x").text == "Success\nWarning: 1 picture is bad\n"
+    assert tiny("%thanosql WARN: x").text == (
+        "Success\nWarning: 1 picture is bad\nNote: kept 2\n"
+    )
 
 
 def test_an_error_while_rows_arrive_is_one_line(tiny):

@@ -13,10 +13,16 @@ import pyarrow as pa
 
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.clauses import pick_image_column, pick_text_column
+from thanosql_server.engine.converting import embedded
 from thanosql_server.engine.executor import in_thread, reader
 from thanosql_server.engine.plan import NO_ROWS, Plan
 from thanosql_server.engine.session import CATALOG, PLAN_DML, SCHEMA, adopt
-from thanosql_server.engine.storing import embedding_field
+from thanosql_server.engine.storing import (
+    batch_size_of,
+    embed_of,
+    embedding_field,
+    origins_of,
+)
 from thanosql_server.errors import (
     DuplicateObject,
     InvalidStatement,
@@ -25,7 +31,6 @@ from thanosql_server.errors import (
     UndefinedObject,
 )
 from thanosql_server.ml.families import family
-from thanosql_server.ml.pipeline import embed_paths, with_embeddings
 from thanosql_server.ml.placement import OPTIONS as PLACEMENT_OPTIONS
 from thanosql_server.ml.placement import require_device
 from thanosql_server.sql.names import embedding_column
@@ -132,8 +137,8 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
     handle = environment.encoders.find(node.model, position, planning.control)
     name = stored_name(node.table)
     overwrite = options.flag("overwrite", False)
-    batch_size = options.integer("batch_size", 32, minimum=1, maximum=8192)
-    load = environment.encoders.chosen(handle, options)
+    batch_size_of(options)
+    environment.encoders.chosen(handle, options)
     shown = _path(planning, node.source, node.source_position)
     tables, paths = environment.workspace.tables, environment.workspace.paths
 
@@ -144,24 +149,16 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
         files = list_images(folder, shown, _extensions(options), paths)
         column = embedding_column(handle.name, handle.family.base)
         field = embedding_field(column, handle.dim, handle.name)
-        environment.encoders.ensure(handle, control, position)
-        embed = partial(
-            embed_paths,
-            resolve=paths.resolve,
-            encoder=load(),
-            control=control,
-            batch_size=batch_size,
-            decode_threads=planning.clauses.decode_threads,
+        present = environment.encoders.ensure(handle, control, position)
+        batches = embedded(
+            files,
+            files.schema,
+            files.schema.names[0],
+            field,
+            origins_of(planning, present, options),
+            embed_of(planning, present, options, control),
         )
-        embedded = (
-            batch.append_column(field, embeddings)
-            for batch, embeddings in with_embeddings(
-                files, files.schema.names[0], embed
-            )
-        )
-        schema = files.schema.append(field)
-        batches = pa.RecordBatchReader.from_batches(schema, embedded)
-        return tables.create(name, batches, overwrite=overwrite)
+        return tables.create(name, batches, overwrite=overwrite, origins_of=column)
 
     return action(work, text_parameters(node.parameter_count))
 

@@ -74,6 +74,7 @@ CONVERT_OPTIONS = (
     "image_col",
     "batch_size",
     "on_error",
+    "refresh",
     "result_col",
     "column_name",
     "convert_type",
@@ -214,6 +215,7 @@ class Clauses:
                 "are converted",
                 position=options.position("text_col"),
             )
+        options.flag("refresh", False)
         return options
 
     @property

@@ -229,6 +229,10 @@ class Encoders:
 
         return load
 
+    def precision(self, options: Options) -> str:
+        """Return the precision that OPTIONS and the server's settings ask for."""
+        return Placement.parse(options).over(self._placement).precision
+
     def _in_memory(self, key: tuple[object, ...]) -> Encoder | None:
         with self._lock:
             if key in self._loaded:

@@ -40,6 +40,18 @@ CONVERT USING m OPTIONS (batch_size=0) AS SELECT * FROM test
 CONVERT USING m OPTIONS (on_error='explode') AS SELECT * FROM test
 
 -- DataError 22000
+-- a table cannot have a column named '_thanosql_x'; names that begin with '_thanosql_' are the server's own
+CONVERT USING m OPTIONS (table_name='test', result_col='_thanosql_x') AS SELECT * FROM test
+
+-- DataError 22000
+-- a table cannot have a column named '_thanosql_x'; names that begin with '_thanosql_' are the server's own
+CREATE TABLE hidden AS SELECT 1 AS _thanosql_x
+
+-- DataError 22023 1,26
+-- option 'refresh' must be True or False, not 'maybe'
+CONVERT USING m OPTIONS (refresh='maybe') AS SELECT * FROM test
+
+-- DataError 22000
 -- a table cannot have a column named 'a.b'; choose a name that is not empty, has no '.' or '`' and is none of _rowaddr, _rowid, _rowoffset
 CONVERT USING m OPTIONS (table_name='test', result_col='a.b') AS SELECT * FROM test
 

@@ -44,13 +44,15 @@ class Place:
         """Pictures per forward pass that suit the device."""
         return MICRO_BATCH[self.device.type]
 
-    def send(self, pixels: NDArray[np.uint8]) -> Iterator[Tensor]:
+    def send(self, pixels: NDArray[np.uint8], at_least: int = 1) -> Iterator[Tensor]:
         """Yield bytes (n, c, h, w) as micro-batches on the device.
+
+        They hold `micro_batch` pictures, or `at_least` so many.
 
         To a GPU they go as bytes, from page-locked memory and on a stream of their own:
         while the network works on one micro-batch, the next is copied.
         """
-        size = self.micro_batch
+        size = max(self.micro_batch, at_least)
         if not pixels.flags.writeable:  # torch has no tensors that cannot be written
             pixels = pixels.copy()
         parts = (

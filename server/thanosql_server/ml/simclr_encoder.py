@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CONFIG, WEIGHTS = "config.json", "weights.safetensors"
+MICRO_BATCH = 64
+"""Pictures per forward pass; of digits 32 are a third slower, 128 leave the caches."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class SimCLREncoder:
         with self._lock, torch.inference_mode():
             features = [
                 self._network(normal(part).to(dtype))
-                for part in self._place.send(pixels)
+                for part in self._place.send(pixels, MICRO_BATCH)
             ]
             return unit_vectors(features, self.dim)
 

@@ -90,6 +90,8 @@ def scenes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
     shutil.copytree(DEMO_CLIP, folder / ".thanosql" / "models" / "demo_clip" / "v1")
     write_scenes(folder / "scenes", "scenes", "scenes", held_out_scenes(SCENES))
+    picture = min((folder / "scenes").rglob("*.jpg"))
+    shutil.copy(picture, folder / "scenes" / "1.jpg")  # as docs/sql.md has it
     with thanosql.connect(str(folder)) as connection, connection.cursor() as cursor:
         (table,) = [f.name for f in (folder / "scenes").glob("*.csv")]
         cursor.execute(f"COPY scenes FROM 'scenes/{table}'")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from thanosql_server.engine import query as queries
-from thanosql_server.engine.clauses import pick_image_column, pick_text_column
+from thanosql_server.engine.columns import pick_image_column, pick_text_column
 from thanosql_server.engine.converting import embedded
 from thanosql_server.engine.executor import in_thread, reader
 from thanosql_server.engine.plan import NO_ROWS, Plan

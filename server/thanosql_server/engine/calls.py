@@ -10,56 +10,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 
-from thanosql_server.engine.embedding import embed_images, embed_texts, require_medium
+from thanosql_server.engine.arguments import (
+    EMBEDDED,
+    Constant,
+    constant_of,
+    embedded,
+    model_of,
+)
+from thanosql_server.engine.embedding import embed_images, embed_texts
 from thanosql_server.engine.functions import (
     comparison_function,
     constant_function,
     embedding_function,
-    label,
     null_function,
     rows_function,
     untyped_function,
 )
 from thanosql_server.engine.signatures import is_text, refusal, vector_type
-from thanosql_server.errors import InvalidStatement, InvalidValue
+from thanosql_server.errors import InvalidStatement
 from thanosql_server.ml.encoder import embedding_type
 from thanosql_server.search.exact import Comparison, different_lengths
 from thanosql_server.search.measures import MEASURES
 from thanosql_server.sql.calls import COMPARISONS
 from thanosql_server.sql.nodes import Call, Parameter
-from thanosql_server.sql.options import show
 from thanosql_server.sql.rewriter import CallFacts
-from thanosql_server.sql.tokens import excerpt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from numpy.typing import NDArray
-
     from thanosql_server.engine.encoders import ModelHandle
     from thanosql_server.engine.planning import Planning
-    from thanosql_server.sql.nodes import Argument
-
-    Vector = NDArray[np.float32] | NDArray[np.float64]
-
-_EMBEDDED = {"embed_text": "a text", "embed_image": "the path of a picture"}
-_MEDIA = {"embed_text": "text", "embed_image": "image"}
-_MISSING: Any = object()
-"""The value of a parameter while there are none."""
-
-
-@dataclass(frozen=True)
-class _Constant:
-    """A vector that a call knows; `load` is None if it is NULL, `dim` if unknown."""
-
-    label: str
-    dim: int | None
-    load: Callable[[], Vector] | None
 
 
 @dataclass
@@ -68,7 +50,7 @@ class _Written:
 
     call: Call
     function: str
-    constants: tuple[_Constant | None, ...] = ()
+    constants: tuple[Constant | None, ...] = ()
     handle: ModelHandle | None = None
     tried: tuple[str, ...] = ()
 
@@ -89,8 +71,8 @@ class Calls:
         """
         if call.key not in self._facts:
             if len(call.arguments) != 2:
-                embedded = _EMBEDDED.get(call.function)
-                what = f"a model and {embedded}" if embedded else "both vectors"
+                wanted = EMBEDDED.get(call.function)
+                what = f"a model and {wanted}" if wanted else "both vectors"
                 raise InvalidStatement(
                     f"{call.function} takes two arguments, {what}, not "
                     f"{len(call.arguments)}",
@@ -134,7 +116,7 @@ class Calls:
             self._give_types(written, refused.given)
             return True
         if not is_text(refused.given[0]):
-            what = _EMBEDDED[written.call.function]
+            what = EMBEDDED[written.call.function]
             raise InvalidStatement(
                 f"{written.call.function} takes {what}, not {refused.given[0]}",
                 position=written.call.arguments[1].position,
@@ -149,18 +131,18 @@ class Calls:
     # Embeddings
 
     def _embed(self, call: Call) -> CallFacts:
-        handle = self._model(call)
+        handle = model_of(self._planning, call)
         name = self._name(call)
         if isinstance(call.arguments[1].value, (str, Parameter)):
-            constant = self._embedded(call, handle)
+            constant = embedded(self._planning, call, handle)
             self._register_embedding(name, handle, constant)
             return CallFacts(name, (constant.label,))
-        if handle is None:
-            raise InvalidStatement(
-                f"the model of {call.function} cannot be a parameter unless what it "
-                "embeds is a constant, since the type of the result depends on it",
-                position=call.arguments[0].position,
+        if handle is None:  # while a statement without values is described
+            dtype = pa.list_(pa.float32())
+            self._planning.context.register_udf(
+                null_function(name, [pa.string()], dtype)
             )
+            return CallFacts(name, (1,))
         self._written[name] = _Written(call, name, handle=handle)
         self._planning.context.register_udf(
             untyped_function(name, [True], embedding_type(handle.dim))
@@ -168,7 +150,7 @@ class Calls:
         return CallFacts(name, (1,))
 
     def _register_embedding(
-        self, name: str, handle: ModelHandle | None, constant: _Constant
+        self, name: str, handle: ModelHandle | None, constant: Constant
     ) -> None:
         """Register a function that gives one embedding in every row."""
         dtype = embedding_type(handle.dim) if handle else pa.list_(pa.float32())
@@ -179,53 +161,13 @@ class Calls:
         context.register_udf(embedding_function(name, dtype, constant.load, guard))
         self._planning.clauses.warm_up.append(constant.load)
 
-    def _model(self, call: Call) -> ModelHandle | None:
-        """Return the model of an embedding; None while it is not known."""
-        argument = call.arguments[0]
-        name = self._value(argument)
-        if name is _MISSING:
-            return None
-        if argument.value is None or isinstance(argument.value, (tuple, Call)):
-            text = argument.span.of(self._planning.statement.text)
-            raise InvalidStatement(
-                f"{call.function} takes the name of a model in quotes first, as in "
-                f"{call.function}('my_model', ...), not {excerpt(text)}",
-                position=argument.position,
-            )
-        if not isinstance(name, str):
-            raise InvalidValue(
-                f"{call.function} takes the name of a model first, not {show(name)}",
-                position=argument.position,
-            )
-        handle = self._planning.clauses.model(name, argument.position)
-        require_medium(handle, _MEDIA[call.function], argument.position)
-        return handle
-
-    def _embedded(self, call: Call, handle: ModelHandle | None) -> _Constant:
-        """Return the embedding of a text or a picture that the statement names."""
-        argument = call.arguments[1]
-        value = self._value(argument)
-        if value is _MISSING or handle is None:
-            dim = handle.dim if handle else None
-            return _Constant(label(_shown(argument)), dim, _unbound)
-        if value is None:
-            return _Constant("NULL", handle.dim, None)
-        what = _EMBEDDED[call.function]
-        if not isinstance(value, str):
-            raise InvalidValue(
-                f"{call.function} takes {what}, not {show(value)}",
-                position=argument.position,
-            )
-        clauses = self._planning.clauses
-        medium = _MEDIA[call.function]
-        load = clauses.item_vector(handle, medium, value, argument.position)
-        return _Constant(label(value), handle.dim, load)
-
     # Comparisons
 
     def _compare(self, call: Call) -> CallFacts:
         name, measure = self._name(call), MEASURES[call.function]
-        constants = tuple(self._constant(call, one) for one in call.arguments)
+        constants = tuple(
+            constant_of(self._planning, call, one) for one in call.arguments
+        )
         self._check_dims(call, *(one.dim if one else None for one in constants))
         written = _Written(call, name, constants)
         if None not in constants:
@@ -243,25 +185,6 @@ class Calls:
             for index, constant in enumerate(constants)
         )
         return CallFacts(name, tuple(arguments))
-
-    def _constant(self, call: Call, argument: Argument) -> _Constant | None:
-        """Return the vector that an argument is, None if it differs by row."""
-        value = argument.value
-        if isinstance(value, Call):
-            known = value.function not in COMPARISONS and len(value.arguments) == 2
-            inner = value.arguments[1].value if known else None
-            if isinstance(inner, (str, Parameter)):
-                return self._embedded(value, self._model(value))
-            return None
-        if value is None:
-            return None
-        found = self._value(argument)
-        if found is _MISSING:
-            return _Constant(label(_shown(argument)), None, _unbound)
-        if found is None:
-            return _Constant("NULL", None, None)
-        vector = _vector(call, argument, found)
-        return _Constant(label(show(found)), len(vector), lambda: vector)
 
     def _register_constants(self, written: _Written) -> None:
         """Register a comparison of two vectors that are known."""
@@ -322,46 +245,9 @@ class Calls:
             message = different_lengths(call.function, left, right)
             raise InvalidStatement(message, position=call.position)
 
-    def _value(self, argument: Argument) -> Any:
-        """Return the text, numbers or value of a parameter that an argument is."""
-        if not isinstance(argument.value, Parameter):
-            return argument.value
-        arguments = self._planning.arguments
-        if arguments is None:
-            return _MISSING
-        return arguments[argument.value.index - 1].as_py()
-
     def _name(self, call: Call) -> str:
         return self._planning.clauses.function_name(call.function)
 
 
-def _vector(call: Call, argument: Argument, value: Any) -> Vector:
-    """Return a list of numbers as a vector."""
-    if isinstance(value, (list, tuple)):
-        if not value:
-            raise InvalidValue(
-                "a vector has at least one number, and this list is empty",
-                position=argument.position,
-            )
-        if all(isinstance(one, (int, float, type(None))) for one in value):
-            numbers = [np.nan if one is None else float(one) for one in value]
-            return np.array(numbers, dtype=np.float64)
-    raise InvalidValue(
-        f"{call.function} compares vectors, which are lists of numbers, and this is "
-        f"{excerpt(str(value)) if isinstance(value, str) else show(value)}; "
-        "embed_text('model', ...) makes one of a text",
-        position=argument.position,
-    )
-
-
 def _dim(dtype: pa.DataType) -> int | None:
     return int(dtype.list_size) if pa.types.is_fixed_size_list(dtype) else None
-
-
-def _shown(argument: Argument) -> str:
-    value = argument.value
-    return value if isinstance(value, str) else str(value)
-
-
-def _unbound() -> Vector:
-    raise InvalidStatement("the statement's parameters have no values yet")

@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from thanosql_server.engine import query as queries
-from thanosql_server.engine.clauses import (
-    converts_text,
-    fails_on_error,
-    pick_image_column,
-)
+from thanosql_server.engine.clauses import converts_text, fails_on_error
+from thanosql_server.engine.columns import pick_image_column
 from thanosql_server.engine.converting import Conversion, Origins, embedded
 from thanosql_server.engine.executor import in_thread, reader
 from thanosql_server.engine.session import CATALOG, SCHEMA

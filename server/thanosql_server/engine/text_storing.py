@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from thanosql_server.engine.clauses import pick_converted_text, text_batch
+from thanosql_server.engine.clauses import text_batch
+from thanosql_server.engine.columns import pick_converted_text
 from thanosql_server.engine.embedding import require_medium, text_encoder
 from thanosql_server.ml.text_pipeline import EmptyTexts, embed_texts
 

@@ -313,15 +313,3 @@ def test_a_text_of_ten_thousand_characters_is_cut_at_the_model_length(scenes):
     ).fetchall()
     assert len(long) > 9_000
     assert alike == pytest.approx(1, abs=1e-6)
-
-
-def test_calls_with_parameters_can_be_described_before_they_have_values(run):
-    """Standard clients prepare a statement and learn its columns first."""
-    plan = run.engine.plan(
-        "SELECT embed_text(?, 'x') a, cosine_similarity([1, 2], ?) b, "
-        "l2_distance(embed_text(?, 'x'), ?) c, embed_text(?, name) d FROM "
-        "(SELECT 'x' AS name)"
-    )
-    assert plan.schema.names == ["a", "b", "c", "d"]
-    assert plan.schema.field("b").type == pa.float32()
-    assert len(plan.parameters) == 5

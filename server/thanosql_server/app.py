@@ -120,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"ThanoSQL serves {config.workspace} at {server.location}", flush=True)
     if shown_token:
         print(f"token: {config.token}", flush=True)
+    threading.Thread(target=engine.preload, name="preload", daemon=True).start()
     _until_stopped(server)
     engine.close()
     return 0

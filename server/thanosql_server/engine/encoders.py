@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,7 +25,7 @@ from thanosql_server.errors import (
     nearest,
 )
 from thanosql_server.ml.encoder import TextEncoder
-from thanosql_server.ml.families import family
+from thanosql_server.ml.families import family, preload
 from thanosql_server.ml.media import UnreadableImage, open_image
 from thanosql_server.ml.placement import AUTO, Placement
 from thanosql_server.storage.models import Model
@@ -228,6 +229,16 @@ class Encoders:
                 raise
 
         return load
+
+    def preload(self) -> None:
+        """Import what the workspace's models need; meant for a thread of its own.
+
+        torch and open_clip take ten seconds, which the first search would wait for.
+        """
+        models = self._workspace.models
+        with suppress(ThanoSQLError):  # of a damaged model, its first use tells
+            for name in models.names():
+                preload(models.open(name).config["family"])
 
     def precision(self, options: Options) -> str:
         """Return the precision that OPTIONS and the server's settings ask for."""

@@ -87,6 +87,10 @@ class Engine:
         """Yield every table, with its columns if asked for."""
         return table_infos(self._environment.workspace, columns=columns)
 
+    def preload(self) -> None:
+        """Import the code of the workspace's models, which takes seconds."""
+        self._environment.encoders.preload()
+
     def close(self) -> None:
         """Leave the workspace in order; no statement may run any more."""
         self._environment.workspace.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -59,6 +60,7 @@ class Family:
         train: trains on batches that hold the path column, writes a model into the
             folder and returns its metrics; see `simclr.train`.
         load: opens such a folder.
+        code: the module that opens it, whose import takes seconds.
         aliases: other names that the dialect's documents have for it.
     """
 
@@ -71,6 +73,7 @@ class Family:
         dict[str, Any],
     ]
     load: Load
+    code: str
     aliases: tuple[str, ...] = ()
 
 
@@ -130,6 +133,7 @@ FAMILIES: tuple[Family, ...] = (
         parse=SimCLROptions.parse,
         train=_train_simclr,
         load=_load_simclr,
+        code="thanosql_server.ml.simclr_encoder",
     ),
     Family(
         name="CLIP",
@@ -138,12 +142,22 @@ FAMILIES: tuple[Family, ...] = (
         parse=ClipOptions.parse,
         train=_train_clip,
         load=_load_clip,
+        code="thanosql_server.ml.clip_encoder",
         aliases=("CLIPEn",),
     ),
 )
 
 # Families of the documented dialect that are not built yet.
 NOT_YET = ("CLIPKo",)
+
+
+def preload(name: str) -> None:
+    """Import the code of a family, so that the first use of a model does not wait.
+
+    Raises:
+        ThanoSQLError: there is no such family.
+    """
+    importlib.import_module(family(name).code)
 
 
 def family(name: str) -> Family:

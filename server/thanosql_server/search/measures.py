@@ -73,7 +73,7 @@ def cosine(left: Matrix, right: Matrix) -> Compared:
     low, high = _SAFE[left.dtype]
     safe = (own > low) & (own < high) & (other > low) & (other < high)
     with np.errstate(all="ignore"):
-        scores = dots / np.sqrt(own.astype("f8") * other)
+        scores = dots / (np.sqrt(own.astype("f8")) * np.sqrt(other.astype("f8")))
     defined = safe
     if not safe.all():
         hard = np.flatnonzero(~safe)

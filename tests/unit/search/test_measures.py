@@ -56,6 +56,13 @@ def test_any_numbers_compare_as_in_float64(data, measure, dim):
             assert value == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
+def test_lengths_whose_product_is_no_float_are_compared():
+    for size in (1e77, 1e-139):
+        column = pa.array([[size, 0.0]])
+        found = Comparison(lambda size=size: np.array([size, size])).scores(column)
+        assert found.to_pylist() == [pytest.approx(0.5**0.5, abs=1e-6)]
+
+
 @pytest.mark.parametrize("measure", ALL, ids=lambda one: one.name)
 def test_narrow_and_wide_columns_agree(measure):
     rng = np.random.default_rng(0)

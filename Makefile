@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-CODE := server driver proto sqlalchemy_thanosql tests benchmarks
+CODE := server driver proto sqlalchemy_thanosql tests benchmarks examples
 
 .PHONY: help setup demo test check fmt lint types layers proto proto-check bench clean
 
@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 		--constraint constraints.txt --no-deps flightsql-dbapi
 	touch $(STAMP)
 
-demo: setup ## draw digits, train a model on them and search, in about a minute
+demo: setup ## find drawn pictures by text and by picture, in about a minute
 	$(BIN)/thanosql demo
 
 test: setup ## run the whole test suite
@@ -57,4 +57,4 @@ bench: setup ## run the benchmarks, the short way; peers are installed first
 	for script in benchmarks/*.py; do $(BIN)/python $$script --quick || exit 1; done
 
 clean: ## remove what was made here
-	rm -rf $(VENV) demo-workspace build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo-workspace examples/tutorial-workspace build dist .mypy_cache .ruff_cache .pytest_cache

@@ -15,19 +15,22 @@ import time
 from pathlib import Path
 
 import thanosql
-from thanosql_server.demo import FOLDER, PRINT, QUERY, SIMILARITY, STATEMENTS
+from thanosql_server.demo_statements import (
+    SIMILARITY,
+    picture_print,
+    picture_statements,
+    query_picture,
+)
 
+FOLDER = "tutorial_data/mnist_data"
+QUERY = query_picture(FOLDER)
 EMBEDDING = SIMILARITY.removesuffix("_similarity1")
 TABLE = ["image_path", "filename", "label"]
 
 
-def as_printed(statement):
-    return statement.replace("max_epochs=10", "max_epochs=1")
-
-
 def run(cursor, statement):
     started = time.monotonic()
-    cursor.execute(as_printed(statement))
+    cursor.execute(statement)
     table = cursor.fetch_arrow_table() if cursor.description else None
     shape = f"{table.num_rows} x {table.num_columns}" if table else cursor.rowcount
     first_line = statement.splitlines()[0]
@@ -51,9 +54,10 @@ def main():
         shutil.copytree(data, Path(folder) / FOLDER)
         with thanosql.connect(folder) as connection, connection.cursor() as cursor:
             train, test, _, _, converted, searched = (
-                run(cursor, statement) for statement in STATEMENTS
+                run(cursor, statement)
+                for statement in picture_statements(FOLDER, epochs=1)
             )
-            shown = run(cursor, PRINT)
+            shown = run(cursor, picture_print(FOLDER))
     paths = shown.column("image_path").to_pylist()
     known = (converted.column(name).to_pylist() for name in ("image_path", "label"))
     labels = dict(zip(*known, strict=True))

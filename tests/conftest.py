@@ -1,3 +1,3 @@
 """Options and shared fixtures; what a fixture makes is real: files, servers, models."""
 
-pytest_plugins = ["tests.fix_workspace"]
+pytest_plugins = ["tests.fix_jupyter", "tests.fix_workspace"]

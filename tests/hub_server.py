@@ -6,6 +6,7 @@ import socket
 import threading
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import unquote
 
 
 class Behaviour:
@@ -17,8 +18,12 @@ class Behaviour:
         content: path -> bytes that are sent in place of the file's.
         silent: paths that are never answered.
         location: path -> address to which it leads.
+        headers: path -> further headers of its answers.
+        seconds: how long every answer takes.
         ranges: whether Range is honoured.
-        requests: (path, Range or None) of every request, in order.
+        requests: (path, Range or None) of every GET, in order.
+        queries: path -> what came after `?`.
+        tokens: path -> the Authorization of its last request, None without one.
     """
 
     def __init__(self, folder):
@@ -28,8 +33,12 @@ class Behaviour:
         self.content = {}
         self.silent = set()
         self.location = {}
+        self.headers = defaultdict(dict)
+        self.seconds = 0
         self.ranges = True
         self.requests = []
+        self.queries = {}
+        self.tokens = {}
         self.closing = threading.Event()
 
     def asked(self, path):
@@ -42,11 +51,19 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
 
+    def do_HEAD(self):
+        self.do_GET()
+
     def do_GET(self):
         server = self.server.behaviour
-        path = self.path.lstrip("/")
+        path, _, query = self.path.lstrip("/").partition("?")
+        path = self.name = unquote(path)
         wanted = self.headers.get("Range")
-        server.requests.append((path, wanted))
+        if self.command == "GET":
+            server.requests.append((path, wanted))
+        server.queries[path] = query
+        server.tokens[path] = self.headers.get("Authorization")
+        server.closing.wait(server.seconds)
         if path in server.silent:
             server.closing.wait()
         if path in server.location:
@@ -67,11 +84,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status, content, **headers):
         self.send_response(status)
-        for name, value in headers.items():
+        server = self.server.behaviour
+        for name, value in {**server.headers[self.name], **headers}.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        breaks = self.server.behaviour.breaks[self.path.lstrip("/")]
+        if self.command == "HEAD":
+            return
+        breaks = server.breaks[self.name]
         if breaks:
             self.wfile.write(content[: breaks.pop(0)])
             self.connection.shutdown(socket.SHUT_RDWR)

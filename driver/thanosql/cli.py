@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for name, text in (
         ("serve", "serve a workspace folder (see: thanosql serve --help)"),
-        ("demo", "train and search a small model on drawn pictures"),
+        ("demo", "find drawn pictures by text and by picture"),
     ):
         commands.add_parser(name, help=text)
     sql = commands.add_parser("sql", help="run one statement and print its result")
@@ -94,6 +94,8 @@ def _run_sql(options: argparse.Namespace) -> int:
             _FORMATS[options.format](cursor, options.max_rows)
         for warning in cursor.warnings:
             print(f"warning: {warning}", file=sys.stderr)
+        for note in cursor.notes:
+            print(f"note: {note}", file=sys.stderr)
     return 0
 
 

@@ -184,6 +184,11 @@ class Cursor:
         return list(self._result.warnings) if self._result is not None else []
 
     @property
+    def notes(self) -> list[str]:
+        """What is good to know about what was done, as texts; nothing went wrong."""
+        return list(self._result.notes) if self._result is not None else []
+
+    @property
     def statement_id(self) -> str | None:
         """The id of the latest statement, known as soon as `execute` has begun."""
         return self._statement_id

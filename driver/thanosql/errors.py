@@ -91,6 +91,7 @@ _BY_CLASS: dict[str, type[DatabaseError]] = {
     "55": OperationalError,
     "57": OperationalError,
     "58": OperationalError,
+    "HV": OperationalError,
     "XX": InternalError,
 }
 

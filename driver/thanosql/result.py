@@ -58,6 +58,7 @@ class Result:
         rows_total: rows of the whole result once they have arrived; -1 until then.
         rows_affected: rows changed, as the server says at the end; -1 if not known.
         warnings: what went wrong without stopping the statement.
+        notes: what is good to know about what was done.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Result:
         self.rows_affected = -1
         self._received = 0
         self.warnings: list[str] = []
+        self.notes: list[str] = []
 
     def __del__(self) -> None:
         self.close()
@@ -148,3 +150,4 @@ class Result:
     def _complete(self, completed: Completed) -> None:
         self.rows_affected = completed.rows_affected
         self.warnings.extend(completed.warnings)
+        self.notes.extend(completed.notes)

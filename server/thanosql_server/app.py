@@ -58,6 +58,8 @@ def serve_embedded(
     memory_limit: int | None = None,
     hubs: Sequence[str] = (),
     fetch_models: bool = False,
+    device: str = "auto",
+    precision: str = "auto",
 ) -> EmbeddedServer:
     """Start a server on a workspace inside this process.
 
@@ -68,6 +70,8 @@ def serve_embedded(
         memory_limit: bytes for queries; half of the machine's memory by default.
         hubs: folders and addresses that GET THANOSQL takes data sets and models from.
         fetch_models: whether a model of a hub is fetched when a statement names it.
+        device: where models encode: `cpu`, `cuda`, `cuda:1`; a GPU if there is one.
+        precision: `fp32`, `fp16`, `bf16` or `int8`; by default what suits the device.
     """
     folder, location = _private_socket()
     options: dict[str, Any] = (
@@ -81,6 +85,8 @@ def serve_embedded(
         mounts=tuple((prefix, Path(home)) for prefix, home in (mounts or {}).items()),
         hubs=tuple(hubs),
         fetch_models=fetch_models,
+        device=device,
+        precision=precision,
         **options,
     )
     try:
@@ -114,6 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"ThanoSQL serves {config.workspace} at {server.location}", flush=True)
     if shown_token:
         print(f"token: {config.token}", flush=True)
+    threading.Thread(target=engine.preload, name="preload", daemon=True).start()
     _until_stopped(server)
     engine.close()
     return 0
@@ -177,6 +184,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="fetch a model of a hub when a statement names it",
     )
+    add("--device", default="auto", help="where models encode: auto, cpu, cuda, cuda:1")
+    add(
+        "--precision",
+        default="auto",
+        help="with which numbers: auto, fp32, fp16, bf16, int8",
+    )
     add("--token-file", type=Path, help="file with the token that clients present")
     add("--tls-cert", type=Path, help="certificate chain in PEM form")
     add("--tls-key", type=Path, help="private key in PEM form")
@@ -201,6 +214,8 @@ def _config(options: argparse.Namespace) -> tuple[Config, bool]:
         mounts=tuple(_mount(text) for text in options.mount),
         hubs=tuple(options.hub),
         fetch_models=options.fetch_models,
+        device=options.device,
+        precision=options.precision,
         tls=tls,
         **limits,
     )

@@ -36,6 +36,8 @@ class Config:
         tls: certificate chain and private key in PEM form, or None for plain gRPC.
         memory_limit: bytes that all statements together may use before they spill.
         threads: CPU threads for queries and for encoders.
+        device: where encoders run unless a statement says; see `ml.placement`.
+        precision: the numbers they compute with, likewise.
     """
 
     workspace: Path
@@ -48,3 +50,5 @@ class Config:
     tls: tuple[bytes, bytes] | None = field(default=None, repr=False)
     memory_limit: int = field(default_factory=_half_of_memory)
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
+    device: str = "auto"
+    precision: str = "auto"

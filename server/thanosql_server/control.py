@@ -1,4 +1,4 @@
-"""The leash of one running statement: cancel, progress, warnings, rows changed.
+"""The leash of one running statement: cancel, progress, warnings, notes, row count.
 
 Whoever runs the statement holds one `Control`; whoever does long work calls
 `check()` between steps and `report()` after them. Nothing here knows about clients.
@@ -27,12 +27,14 @@ class Control:
     """Cancel flag, progress and warnings of one statement; safe from any thread."""
 
     MAX_WARNINGS = 20
+    MAX_NOTES = 20
 
     def __init__(self) -> None:
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._warnings: list[str] = []
         self._suppressed = 0
+        self._notes: list[str] = []
         self._started = time.monotonic()
         self.progress: Progress | None = None
         self.rows_affected = -1
@@ -53,6 +55,12 @@ class Control:
         with self._lock:
             more = f"and {self._suppressed} more warnings"
             return (*self._warnings, *([more] if self._suppressed else []))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is good to know about what was done, oldest first."""
+        with self._lock:
+            return tuple(self._notes)
 
     def cancel(self) -> None:
         """Ask the statement to stop at its next check."""
@@ -75,3 +83,9 @@ class Control:
                 self._warnings.append(message)
             else:
                 self._suppressed += 1
+
+    def note(self, message: str) -> None:
+        """Note something that is good to know and nothing wrong."""
+        with self._lock:
+            if len(self._notes) < self.MAX_NOTES:
+                self._notes.append(message)

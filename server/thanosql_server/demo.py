@@ -1,24 +1,33 @@
-"""`thanosql demo`: a picture tutorial from empty folder to search result.
+"""`thanosql demo`: from an empty folder to pictures found by text and by picture.
 
-Draws digits into a workspace and sends the statements of the image search tutorial
-through the driver, as any program would.
+Sends statements through the driver, as any program would. The pictures are drawn on
+the spot and the models come with the server or are trained here: no network is needed.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from PIL import Image, ImageDraw, ImageFont
 
 from thanosql import Error, connect
 from thanosql.table import format_table
-from thanosql_server.digits import write_digits
+from thanosql_server.demo_sheet import Row, sheet
+from thanosql_server.demo_statements import (
+    DIGITS,
+    DIGITS_FOLDER,
+    SIMILARITY,
+    TEXT,
+    TEXT_PRINT,
+    TEXT_SIMILARITY,
+    TEXT_STATEMENTS,
+    picture_print,
+    picture_statements,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,57 +35,8 @@ if TYPE_CHECKING:
     from thanosql import Connection
     from thanosql.result import Progress
 
-FOLDER = "tutorial_data/mnist_data"
-MODEL = "my_image_search_model"
-QUERY = f"{FOLDER}/test/923.jpg"
-SIMILARITY = f"{MODEL}_simclr_similarity1"
 RESULT = "demo-result.png"
 BAR = 24
-TRAINING_PICTURES = 600
-TEST_PICTURES = 200
-
-STATEMENTS = (
-    f'COPY mnist_train\nOPTIONS(overwrite=True)\nFROM "{FOLDER}/mnist_train.csv"',
-    f'COPY mnist_test\nOPTIONS(overwrite=True)\nFROM "{FOLDER}/mnist_test.csv"',
-    "SELECT *\nFROM mnist_train\nLIMIT 5",
-    f"""BUILD MODEL {MODEL}
-USING SimCLR
-OPTIONS (
-    image_col="image_path",
-    max_epochs=10,
-    overwrite=True
-    )
-AS
-SELECT *
-FROM mnist_train""",
-    f"""CONVERT USING {MODEL}
-OPTIONS (
-    table_name= "mnist_test",
-    image_col="image_path"
-    )
-AS
-SELECT *
-FROM mnist_test""",
-    f"""SEARCH IMAGE images='{QUERY}'
-USING {MODEL}
-AS
-SELECT *
-FROM mnist_test""",
-)
-
-PRINT = f"""PRINT IMAGE
-AS (
-    SELECT image_path, {SIMILARITY}
-    FROM (
-        SEARCH IMAGE images='{QUERY}'
-        USING {MODEL}
-        AS
-        SELECT *
-        FROM mnist_test
-        )
-    ORDER BY {SIMILARITY} DESC
-    LIMIT 4
-    )"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,25 +44,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     started = time.monotonic()
     try:
-        with connect(_prepared(options.workspace)) as connection:
-            for statement in STATEMENTS:
-                print(format_table(_run(connection, statement), max_rows=5), "\n")
-            found = _run(connection, PRINT)
+        with connect(str(options.workspace.resolve())) as connection:
+            rows = [
+                Row(TEXT, _by_text(connection), TEXT_SIMILARITY),
+                Row(None, _by_picture(connection), SIMILARITY),
+            ]
     except Error as error:
         print(f"\nthanosql demo: {error}", file=sys.stderr)
         return 1
-    print(format_table(found), "\n")
     picture = options.workspace / RESULT
-    result_picture(found).save(picture)
-    print(f"the query and its nearest pictures: {picture}")
+    sheet(rows).save(picture)
+    print(f"the queries and what they found: {picture}")
     print(f"all of it took {time.monotonic() - started:.0f} s")
     return 0
+
+
+def _by_text(connection: Connection) -> pa.Table:
+    """Search drawn scenes by a text and return what was found."""
+    return _last(connection, (*TEXT_STATEMENTS, TEXT_PRINT))
+
+
+def _by_picture(connection: Connection) -> pa.Table:
+    """Train a model on drawn digits, search by a picture, return what was found."""
+    folder = DIGITS_FOLDER
+    statements = (DIGITS, *picture_statements(folder), picture_print(folder))
+    return _last(connection, statements)
+
+
+def _last(connection: Connection, statements: Sequence[str]) -> pa.Table:
+    """Run the statements, show their results and return the last one."""
+    for statement in statements:
+        result = _run(connection, statement)
+        print(format_table(result, max_rows=5), "\n")
+    return result
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="thanosql demo",
-        description="Draw digits, train a model on them and search, all in SQL.",
+        description="Find drawn pictures by text and by picture, all in SQL.",
     )
     parser.add_argument(
         "--workspace",
@@ -111,16 +91,6 @@ def _parser() -> argparse.ArgumentParser:
         help="folder for the pictures and the tables (default: ./demo-workspace)",
     )
     return parser
-
-
-def _prepared(workspace: Path) -> str:
-    """Draw the pictures into the workspace and return its path for the driver."""
-    folder = workspace / FOLDER
-    write_digits(folder, FOLDER, "train", TRAINING_PICTURES, seed=0)
-    write_digits(folder, FOLDER, "test", TEST_PICTURES, seed=1_000_000)
-    count = TRAINING_PICTURES + TEST_PICTURES
-    print(f"drew {count} pictures of digits in {folder}\n")
-    return str(workspace.resolve())
 
 
 def _run(connection: Connection, statement: str) -> pa.Table:
@@ -139,7 +109,8 @@ def _success() -> pa.Table:
 
 
 def _show_progress(progress: Progress) -> None:
-    if not progress.total:
+    """Draw a bar where somebody looks at a terminal."""
+    if not progress.total or not sys.stdout.isatty():
         return
     share = progress.done / progress.total
     bar = "█" * round(share * BAR)
@@ -148,29 +119,6 @@ def _show_progress(progress: Progress) -> None:
 
 
 def _replace_line(text: str) -> None:
-    """Print over the progress bar; where nobody looks at a terminal, on a new line."""
-    clear = "\r\x1b[2K" if sys.stdout.isatty() else "\r"
+    """Print over the progress bar, if there is one."""
+    clear = "\r\x1b[2K" if sys.stdout.isatty() else ""
     print(f"{clear}{text}", end="", flush=True)
-
-
-def result_picture(found: pa.Table, query_label: str = "query") -> Image.Image:
-    """Return the query beside the found pictures, each under its similarity.
-
-    Args:
-        found: rows of PRINT IMAGE: a path, a similarity and the picture's bytes, the
-            best first; the query is the first of them when it is in the table.
-        query_label: what stands over the query.
-    """
-    side, gap, head = 140, 16, 28
-    files = found.column("picture").to_pylist()
-    labels = [query_label, *(f"{s.as_py():.3f}" for s in found.column(SIMILARITY))]
-    tiles = [Image.open(io.BytesIO(file)).convert("RGB") for file in files[:1] + files]
-    width = gap + (side + gap) * len(tiles) + gap
-    canvas = Image.new("RGB", (width, side + head + gap), "white")
-    draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(16)
-    for i, (tile, label) in enumerate(zip(tiles, labels, strict=True)):
-        x = gap + (side + gap) * i + (gap if i else 0)
-        draw.text((x + side / 2, head / 2), label, "black", font, anchor="mm")
-        canvas.paste(tile.resize((side, side), Image.Resampling.NEAREST), (x, head))
-    return canvas

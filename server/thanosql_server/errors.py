@@ -17,6 +17,7 @@
      ├── Cancelled               57014
      ├── Conflict                40001  another writer was faster; try again
      ├── ResourceExhausted       53000
+     ├── HubUnreachable          HV00N  a hub does not answer; our server does
      └── InternalError           XX000  ours to mend; the text carries an id for the log
 
 A message says what is wrong, where, and what to do next, in one sentence. It never
@@ -166,6 +167,17 @@ class ResourceExhausted(ThanoSQLError):
     """A limit on memory, disk or size was reached."""
 
     sqlstate = "53000"
+
+
+class HubUnreachable(ThanoSQLError):
+    """A hub cannot be reached, or will not give what was asked for.
+
+    The code is the one that SQL/MED has for a foreign server ("unable to establish
+    connection"). Class 08 would say that the client's own connection is gone: pools
+    such as HikariCP close connections when they read it.
+    """
+
+    sqlstate = "HV00N"
 
 
 class InternalError(ThanoSQLError):

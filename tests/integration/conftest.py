@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
 import thanosql
+import thanosql_server
 from tests.integration.servers import Nursery, Servers, spawn
+from thanosql_server.scenes import held_out_scenes, write_scenes
+
+DEMO_CLIP = Path(thanosql_server.__file__).parent / "demo_clip"
+SCENES = 40
 
 
 @pytest.fixture
@@ -76,3 +82,22 @@ def table(cursor):
         return cursor.execute(sql, parameters).fetch_arrow_table()
 
     return fetch
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """A cursor on a workspace with `demo_clip` and a converted table of scenes."""
+    folder = tmp_path_factory.mktemp("scenes")
+    shutil.copytree(DEMO_CLIP, folder / ".thanosql" / "models" / "demo_clip" / "v1")
+    write_scenes(folder / "scenes", "scenes", "scenes", held_out_scenes(SCENES))
+    picture = min((folder / "scenes").rglob("*.jpg"))
+    shutil.copy(picture, folder / "scenes" / "1.jpg")  # as docs/sql.md has it
+    with thanosql.connect(str(folder)) as connection, connection.cursor() as cursor:
+        (table,) = [f.name for f in (folder / "scenes").glob("*.csv")]
+        cursor.execute(f"COPY scenes FROM 'scenes/{table}'")
+        cursor.execute(
+            "CONVERT USING demo_clip OPTIONS (table_name='scenes') "
+            "AS SELECT * FROM scenes"
+        )
+        assert cursor.warnings == []
+        yield cursor

@@ -229,7 +229,9 @@ def when_working(do):
 def working():
     """Return the threads that work on statements."""
     names = [thread.name for thread in threading.enumerate()]
-    return [name for name in names if name.startswith(("statement", "decode"))]
+    return [
+        name for name in names if name.startswith(("statement", "decode", "encode"))
+    ]
 
 
 @pytest.mark.parametrize("give_up", [cancel, close, vanish])

@@ -16,7 +16,13 @@ from thanosql_server.storage.hub_writer import write_manifest
 
 DATA = "thanosql-dataset/mnist_data"
 PRETRAINED = "tutorial_search_simclr"
-OFFERED = [("demo_clip", "CLIP", None), (PRETRAINED, "SimCLR", None)]
+OFFERED = [
+    ("clip", "CLIP", None),
+    ("clip_en", "CLIP", None),
+    ("demo_clip", "CLIP", None),
+    ("tutorial_search_clip", "CLIP", None),
+    (PRETRAINED, "SimCLR", None),
+]
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +127,7 @@ def test_all_that_hubs_have_is_listed(cursor):
         ("digits_data", "image"),
         ("mnist_data", "image"),
         ("scenes_data", "image"),
+        ("unsplash_data", "image"),
     ]
     cursor.execute("LIST THANOSQL MODEL")
     names = [column[0] for column in cursor.description]
@@ -136,7 +143,7 @@ def test_a_list_is_a_query(cursor):
     )
     assert sorted(cursor.fetchall()) == [(PRETRAINED.upper(),), ("mnist_data",)]
     cursor.execute("CREATE TABLE offers AS SELECT * FROM (LIST THANOSQL DATASET)")
-    assert cursor.execute("SELECT count(*) FROM offers").fetchall() == [(3,)]
+    assert cursor.execute("SELECT count(*) FROM offers").fetchall() == [(4,)]
 
 
 def test_a_server_is_a_hub(remote, server, tmp_path):
@@ -217,8 +224,9 @@ def test_what_is_there_is_kept(cursor, refused):
 
 def test_a_hub_that_is_down_is_one_sentence(remote, server, refused, tmp_path):
     server.close()
-    error = refused(remote, "GET THANOSQL DATASET mnist_data")
+    error = refused(remote, "GET THANOSQL DATASET nowhere_else")
     assert type(error) is thanosql.OperationalError
+    assert error.sqlstate == "HV00N"
     assert str(error) == (
         f"hub.toml cannot be fetched from the hub {server.address}: "
         "nothing answers at this address (line 1, column 22)"
@@ -226,7 +234,7 @@ def test_a_hub_that_is_down_is_one_sentence(remote, server, refused, tmp_path):
     assert not (tmp_path / "workspace" / "thanosql-dataset").exists()
     remote.execute("LIST THANOSQL DATASET")
     names = [name for name, _ in remote.fetchall()]
-    assert names == ["digits_data", "scenes_data"]
+    assert names == ["digits_data", "mnist_data", "scenes_data", "unsplash_data"]
     [warning] = remote.warnings
     assert "nothing answers at this address" in warning
 

@@ -6,14 +6,16 @@ import queue
 import shutil
 from functools import partial
 
-import nbformat
 import pytest
 from jupyter_client.manager import start_new_kernel
-from nbclient import NotebookClient
-from nbformat.v4 import new_code_cell, new_notebook
 from PIL import Image
 
-PATIENCE = 120
+from tests.fix_workspace import TEST
+from tests.jupyter import PATIENCE, displayed, execute, frame, said
+from tests.media_files import write_wav, write_webm
+
+pytestmark = pytest.mark.usefixtures("jupyter")
+
 MODEL = "my_image_search_model"
 QUERY = "tutorial_data/mnist_data/test/923.jpg"
 
@@ -85,57 +87,29 @@ AS (
     )
 """,
     # Not of the tutorial: what a person may do next.
+    "into": f"%%thanosql -o found\nSELECT * FROM mnist_test LIMIT {TEST - 1}",
+    "variable": "found.shape",
+    "line": "count = %thanosql SELECT count(*) AS n FROM mnist_test\nint(count.n[0])",
+    "second": "import thanosql\nlab = thanosql.connect('lab')",
+    "conn": "%%thanosql --conn lab\nLIST TABLE",
+    "hear": "%%thanosql\nPRINT AUDIO AS SELECT 'a.wav' AS audio_path",
+    "see": "%%thanosql\nPRINT VIDEO AS SELECT * FROM (VALUES ('a.webm'), ('b.avi')) "
+    "AS t (video_path)",
     "mistake": "%%thanosql\nSELECT lable FROM mnist_test",
     "inputs": "'\\n'.join(In)",
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def jupyter(tmp_path_factory):
-    """Keep what Jupyter and IPython write, and what they read, in a folder."""
-    home = tmp_path_factory.mktemp("jupyter")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("CONFIG_DIR", "DATA_DIR", "RUNTIME_DIR"):
-            patch.setenv(f"JUPYTER_{name}", str(home / name.lower()))
-        patch.setenv("JUPYTER_PLATFORM_DIRS", "1")
-        patch.setenv("IPYTHONDIR", str(home / "ipython"))
-        patch.delenv("THANOSQL_URL", raising=False)
-        yield
-
-
 @pytest.fixture(scope="module")
-def outputs(digits, tmp_path_factory):
+def outputs(digits, jupyter, tmp_path_factory):
     """The outputs of each cell of `CELLS`, in a folder with drawn digits."""
     folder = tmp_path_factory.mktemp("notebook")
     shutil.copytree(digits / "tutorial_data", folder / "tutorial_data")
-    notebook = new_notebook(cells=[new_code_cell(source) for source in CELLS.values()])
-    client = NotebookClient(
-        notebook,
-        timeout=PATIENCE,
-        allow_errors=True,
-        resources={"metadata": {"path": str(folder)}},
-    )
-    client.execute()
-    nbformat.validate(notebook)
-    return {
-        name: cell.outputs for name, cell in zip(CELLS, notebook.cells, strict=True)
-    }
-
-
-def said(outputs):
-    """Return the lines that a cell printed."""
-    streams = [o for o in outputs if o.output_type == "stream"]
-    assert {o.name for o in streams} <= {"stdout"}
-    lines = "".join(o.text for o in streams).split("\n")
-    # What a progress bar wrote is overwritten from the beginning of its line.
-    return [line.rpartition("\r")[2] for line in lines if line.rpartition("\r")[2]]
-
-
-def frame(outputs):
-    """Return the HTML of the one data frame that a cell shows."""
-    [result] = [o for o in outputs if o.output_type == "execute_result"]
-    assert '<table border="1" class="dataframe">' in result.data["text/html"]
-    return result.data["text/html"]
+    write_wav(folder / "a.wav")
+    write_webm(folder / "a.webm")
+    (folder / "b.avi").write_bytes(b"RIFF")
+    shown = execute(CELLS.values(), folder, allow_errors=True)
+    return dict(zip(CELLS, shown, strict=True))
 
 
 def test_loading_and_the_token_say_no_secret(outputs):
@@ -159,7 +133,7 @@ def test_rows_are_data_frames(outputs):
         assert f"<th>{column}</th>" in html
     assert html.count("<tr") == 1 + 5
     assert f"<th>{MODEL}_simclr</th>" in frame(outputs["convert"])
-    assert frame(outputs["convert"]).count("<tr") == 1 + 30
+    assert frame(outputs["convert"]).count("<tr") == 1 + TEST
 
 
 def test_a_search_says_so_and_adds_its_column(outputs):
@@ -172,13 +146,39 @@ def test_printed_pictures_stand_below_their_paths(outputs):
     assert first == "Searching..."
     assert rest[0] == QUERY
     assert len(rest) == 4
-    shown = [o for o in outputs["print"] if o.output_type == "display_data"]
+    shown = displayed(outputs["print"])
     assert [o.metadata["image/jpeg"]["width"] for o in shown] == [240] * 4
     for output in shown:
         data = base64.b64decode(output.data["image/jpeg"])
         assert Image.open(io.BytesIO(data)).size == (28, 28)
     kinds = [o.output_type for o in outputs["print"][-8:]]
     assert kinds == ["stream", "display_data"] * 4
+
+
+def test_rows_go_into_variables(outputs):
+    assert outputs["into"] == []
+    [shape] = outputs["variable"]
+    assert shape.data["text/plain"] == f"({TEST - 1}, 4)"
+    [count] = outputs["line"]
+    assert count.data["text/plain"] == str(TEST)
+
+
+def test_a_cell_can_use_another_server(outputs):
+    # The other workspace has no tables.
+    assert frame(outputs["conn"]).count("<tr") == 1
+
+
+def test_printed_sounds_and_videos_can_be_played(outputs):
+    assert said(outputs["hear"]) == ["a.wav"]
+    [sound] = displayed(outputs["hear"])
+    assert "<audio" in sound.data["text/html"]
+    assert "data:audio/wav;base64," in sound.data["text/html"]
+    assert said(outputs["see"]) == [
+        *("a.webm", "b.avi", "(browsers do not play this kind of video)")
+    ]
+    [video] = displayed(outputs["see"])
+    assert 'src="data:video/webm;base64,' in video.data["text/html"]
+    assert 'width="240"' in video.data["text/html"]
 
 
 def test_an_error_is_one_line(outputs):

@@ -113,7 +113,7 @@ def test_a_search_keeps_every_row_in_the_order_of_the_table(table):
 
 def test_an_explained_search_shows_a_plan(rows):
     plan = dict(rows(f"EXPLAIN {SEARCH}"))
-    assert "thano_similarity" in plan["logical_plan"]
+    assert f'cosine_similarity_1(__s.m_simclr, Utf8("{QUERY}"))' in plan["logical_plan"]
     assert "nowhere" not in plan["physical_plan"]
 
 
@@ -226,6 +226,9 @@ def test_the_models_are_listed(cursor):
 def test_a_picture_is_printed_as_its_file(cursor, searchable_workspace):
     cursor.execute("PRINT IMAGE AS SELECT image_path FROM test LIMIT 2")
     shown = cursor.fetch_arrow_table()
-    assert shown.schema.field("picture").metadata == {b"thanosql:media": b"image"}
+    assert shown.schema.field("picture").metadata == {
+        b"thanosql:media": b"image",
+        b"thanosql:path": b"image_path",
+    }
     for path, picture in zip(*shown.to_pydict().values(), strict=True):
         assert picture == (searchable_workspace / path).read_bytes()

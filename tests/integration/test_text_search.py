@@ -1,33 +1,9 @@
 """Searching by text: the model that ships, on scenes that it has never seen."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 
 import thanosql
-import thanosql_server
-from thanosql_server.scenes import held_out_scenes, write_scenes
-
-MODEL = Path(thanosql_server.__file__).parent / "demo_clip"
-SCENES = 40
-
-
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory):
-    """A workspace with the model `demo_clip` and a converted table of scenes."""
-    folder = tmp_path_factory.mktemp("scenes")
-    shutil.copytree(MODEL, folder / ".thanosql" / "models" / "demo_clip" / "v1")
-    write_scenes(folder / "scenes", "scenes", "scenes", held_out_scenes(SCENES))
-    with thanosql.connect(str(folder)) as connection, connection.cursor() as cursor:
-        (table,) = [f.name for f in (folder / "scenes").glob("*.csv")]
-        cursor.execute(f"COPY scenes FROM 'scenes/{table}'")
-        cursor.execute(
-            "CONVERT USING demo_clip OPTIONS (table_name='scenes') "
-            "AS SELECT * FROM scenes"
-        )
-        assert cursor.warnings == []
-        yield cursor
+from tests.integration.conftest import SCENES
 
 
 def best(cursor, text, k=3):

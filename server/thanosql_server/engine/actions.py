@@ -12,12 +12,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from thanosql_server.engine import query as queries
-from thanosql_server.engine.clauses import pick_image_column, pick_text_column
+from thanosql_server.engine.columns import pick_image_column, pick_text_column
+from thanosql_server.engine.converting import embedded
 from thanosql_server.engine.defaults import completed
 from thanosql_server.engine.executor import in_thread, reader
 from thanosql_server.engine.plan import NO_ROWS, Plan
 from thanosql_server.engine.session import CATALOG, SCHEMA
-from thanosql_server.engine.storing import embedding_field
+from thanosql_server.engine.storing import (
+    batch_size_of,
+    embed_of,
+    embedding_field,
+    origins_of,
+)
 from thanosql_server.engine.view_plans import readers
 from thanosql_server.errors import (
     DuplicateObject,
@@ -27,7 +33,8 @@ from thanosql_server.errors import (
     UndefinedObject,
 )
 from thanosql_server.ml.families import family
-from thanosql_server.ml.pipeline import Unreadable, embed_paths
+from thanosql_server.ml.placement import OPTIONS as PLACEMENT_OPTIONS
+from thanosql_server.ml.placement import require_device
 from thanosql_server.sql.names import embedding_column
 from thanosql_server.storage.importers import list_images, read_file
 
@@ -51,7 +58,14 @@ if TYPE_CHECKING:
     from thanosql_server.sql.options import Options, Parameter
 
 COPY_OPTIONS = ("overwrite", "if_exists", "encoding", "file_type")
-CREATE_OPTIONS = ("path_type", "data_type", "file_type", "batch_size", "overwrite")
+CREATE_OPTIONS = (
+    "path_type",
+    "data_type",
+    "file_type",
+    "batch_size",
+    "overwrite",
+    *PLACEMENT_OPTIONS,
+)
 
 
 def action(work: Callable[[Control], int], parameters: pa.Schema = NO_ROWS) -> Plan:
@@ -101,6 +115,8 @@ def build_model(planning: Planning, node: BuildModel) -> Plan:
     workspace = planning.environment.workspace
 
     def work(control: Control) -> int:
+        if "device" in given:
+            _at(given.position("device"), partial(require_device, options.device))
         with workspace.models.create(name, overwrite=options.overwrite) as folder:
             batches = (
                 batch
@@ -120,10 +136,12 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
     _require(options, "path_type", "folder")
     _require(options, "data_type", "image")
     environment = planning.environment
-    handle = environment.encoders.find(node.model, node.model_position)
+    position = node.model_position
+    handle = environment.encoders.find(node.model, position, planning.control)
     name = stored_name(node.table)
     overwrite = options.flag("overwrite", False)
-    batch_size = options.integer("batch_size", 32, minimum=1, maximum=8192)
+    batch_size_of(options)
+    environment.encoders.chosen(handle, options)
     shown = _path(planning, node.source, node.source_position)
     tables, paths = environment.workspace.tables, environment.workspace.paths
 
@@ -134,28 +152,16 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
         files = list_images(folder, shown, _extensions(options), paths)
         column = embedding_column(handle.name, handle.family.base)
         field = embedding_field(column, handle.dim, handle.name)
-        encoder = environment.encoders.encoder(handle)
-
-        unreadable = Unreadable()
-
-        def embedded() -> Iterator[pa.RecordBatch]:
-            for batch in files:
-                parts = embed_paths(
-                    batch.column("image_path").to_pylist(),
-                    paths.resolve,
-                    encoder,
-                    control,
-                    batch_size=batch_size,
-                    decode_threads=planning.clauses.decode_threads,
-                    unreadable=unreadable,
-                )
-                yield batch.append_column(field, pa.concat_arrays(list(parts)))
-
-        schema = files.schema.append(field)
-        batches = pa.RecordBatchReader.from_batches(schema, embedded())
-        rows = tables.create(name, batches, overwrite=overwrite)
-        unreadable.warn(control, "have no embedding")
-        return rows
+        present = environment.encoders.ensure(handle, control, position)
+        batches = embedded(
+            files,
+            files.schema,
+            files.schema.names[0],
+            field,
+            origins_of(planning, present, options),
+            embed_of(planning, present, options, control),
+        )
+        return tables.create(name, batches, overwrite=overwrite, origins_of=column)
 
     return action(work, text_parameters(node.parameter_count))
 
@@ -211,12 +217,11 @@ def drop_table(planning: Planning, node: DropTable) -> Plan:
 
 def delete_model(planning: Planning, node: DeleteModel) -> Plan:
     """DELETE MODEL m: remove a model and all of its files."""
-    environment = planning.environment
+    models = planning.environment.workspace.models
 
     def work(control: Control) -> int:
-        handle = environment.encoders.find(node.name, node.name_position)
         control.check()
-        environment.workspace.models.delete(handle.name)
+        _at(node.name_position, partial(models.delete, node.name.lower()))
         return -1
 
     return action(work)
@@ -253,7 +258,10 @@ def _completed(
         options = replace(options, text_col=column)
     if getattr(options, "init", None) is not None:
         encoders = planning.environment.encoders
-        handle = encoders.find(options.init, given.position("init"))
+        place = given.position("init")
+        handle = encoders.find(options.init, place, planning.control)
+        # Its folder is an argument of the training; so it must be there.
+        handle = encoders.ensure(handle, planning.control, place)
         if handle.family.name != kind.name:
             raise InvalidStatement(
                 f"model '{handle.name}' is a {handle.family.name}; {kind.name} cannot "

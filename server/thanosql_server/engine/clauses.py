@@ -4,67 +4,71 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
-
-from thanosql_server.engine import hub_listing
-from thanosql_server.engine.functions import (
-    embed_function,
-    embed_with,
-    picture_function,
-    read_picture,
-    similarity_function,
+from thanosql_server.engine import hub_listing, searches
+from thanosql_server.engine.columns import (
+    pick_converted_text,
+    pick_image_column,
+    pick_path_column,
+    unused_name,
 )
+from thanosql_server.engine.embedding import embed_images, embed_texts, require_medium
+from thanosql_server.engine.printing import KINDS, Printed
 from thanosql_server.errors import (
-    InvalidStatement,
     InvalidValue,
-    NotSupported,
     Position,
     ThanoSQLError,
-    UndefinedColumn,
-    nearest,
 )
-from thanosql_server.ml.families import IMAGE_COLUMNS
-from thanosql_server.ml.pipeline import Unreadable
-from thanosql_server.search.vectors import dim_of, is_vector_type
-from thanosql_server.sql.names import embedding_column, similarity_column
-from thanosql_server.sql.options import bind
+from thanosql_server.ml.placement import OPTIONS as PLACEMENT_OPTIONS
+from thanosql_server.ml.text_pipeline import BATCH_SIZE
+from thanosql_server.sql.names import (
+    embedding_column,
+    text_column,
+)
 from thanosql_server.sql.rewriter import ConvertFacts, PrintFacts, SearchFacts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from thanosql_server.control import Control
     from thanosql_server.engine.encoders import ModelHandle
     from thanosql_server.engine.planning import Planning
+    from thanosql_server.search.exact import Comparison
     from thanosql_server.sql.nodes import (
+        Call,
         Convert,
         ListObjects,
         Print,
         Search,
-        SearchItem,
     )
     from thanosql_server.sql.options import Options
+    from thanosql_server.sql.rewriter import CallFacts
 
     Vector = NDArray[np.float32]
 
-TOP_K = 1000
-"""Rows that SEARCH ... OPTIONS(search_by=...) keeps unless told otherwise."""
+    class Counted(Protocol):
+        """What could not be embedded, counted while a statement runs."""
+
+        def warn(self, control: Control, consequence: str) -> None:
+            """Give the statement one warning for all of it, if there was any."""
+
 
 CONVERT_OPTIONS = (
     "table_name",
     "image_col",
     "batch_size",
     "on_error",
+    "refresh",
     "result_col",
     "column_name",
+    "convert_type",
+    "text_col",
+    *PLACEMENT_OPTIONS,
 )
-SEARCH_OPTIONS = ("emb_col", "result_col", "column_name")
-SEARCH_BY_OPTIONS = (*SEARCH_OPTIONS, "search_by", "search_input", "top_k")
-PRINT_OPTIONS = ("image_col", "image_column")
 DECODE_THREADS_MINIMUM = 2
 
 _LISTINGS = {
@@ -79,50 +83,33 @@ class Clauses:
     """The facts that the rewriter asks for, about one statement.
 
     Attributes:
-        queries: query vectors by the name of their similarity function.
+        queries: comparisons with one vector by the name of their function.
         warm_up: loads what the statement's functions need, before rows flow.
-        unreadable: pictures that could not be read, one count per CONVERT.
-        picture: the column that PRINT adds, if the statement is one.
+        counted: what could not be embedded, one count per embedding function.
+        printed: the column that PRINT adds, if the statement is one.
     """
 
     def __init__(self, planning: Planning) -> None:
         self._planning = planning
         self._environment = planning.environment
-        self.queries: dict[str, Callable[[], Vector]] = {}
+        self.queries: dict[str, Comparison] = {}
         self.warm_up: list[Callable[[], object]] = []
-        self.unreadable: list[Unreadable] = []
-        self.picture: str | None = None
+        self.counted: list[Counted] = []
+        self.printed: Printed | None = None
         self._numbers = count(1)
 
     def share(self, other: Clauses) -> None:
         """Be part of another text, that of a statement that reads a view."""
         self.queries, self.warm_up = other.queries, other.warm_up
-        self.unreadable, self._numbers = other.unreadable, other._numbers
+        self.counted, self._numbers = other.counted, other._numbers
+
+    def call(self, call: Call) -> CallFacts:
+        """Return how to write a call of one of our functions."""
+        return self._planning.calls.facts(call)
 
     def search(self, clause: Search, body: str) -> SearchFacts:
         """Return the similarity columns of a SEARCH over `body`."""
-        options = self._planning.bound(clause.options)
-        known = SEARCH_BY_OPTIONS if clause.by_options else SEARCH_OPTIONS
-        options.require_known(known, "SEARCH")
-        handle = self._model(clause.model, clause.model_position)
-        embedding = embedding_column(handle.name, handle.family.base)
-        schema = self._planning.schema_of(body)
-        column = self._embedding_column(clause, handle, schema, options, embedding)
-        functions = tuple(
-            self._similarity(handle, item, schema.field(column).type)
-            for item in clause.items
-        )
-        wanted = options.text("result_col") or options.text("column_name")
-        names = tuple(
-            similarity_column(embedding, n + 1)
-            if wanted is None
-            else wanted
-            if n == 0
-            else f"{wanted}{n + 1}"
-            for n in range(len(functions))
-        )
-        top_k = _top_k(options) if clause.by_options else None
-        return SearchFacts(column, functions, names, top_k)
+        return searches.facts(self._planning, clause, body)
 
     def convert(self, clause: Convert, body: str) -> ConvertFacts | str:
         """Return the embedding column of a CONVERT over `body`."""
@@ -130,51 +117,53 @@ class Clauses:
         if stored is not None:
             return stored
         options = self.convert_options(clause)
-        handle = self._model(clause.model, clause.model_position)
+        handle = self.model(clause.model, clause.model_position)
         schema = self._planning.schema_of(body)
-        image_column = pick_image_column(schema, options, "image_col")
         name = self.embedding_name(clause)
-        counted = Unreadable()
-        embed = embed_with(
-            lambda: self._environment.encoders.encoder(handle),
-            self._environment.workspace.paths.resolve,
-            lambda: self._planning.control,
-            counted,
-            batch_size=options.integer("batch_size", 32, minimum=1, maximum=8192),
-            decode_threads=self.decode_threads,
-            fail_on_error=fails_on_error(options),
-        )
-        function = self._name("thano_embed")
-        self._planning.context.register_udf(
-            embed_function(function, handle.dim, embed, self._planning.guard)
-        )
-        self.warm_up.append(lambda: self._environment.encoders.encoder(handle))
-        self.unreadable.append(counted)
-        return ConvertFacts(function, image_column, name, name in schema.names)
+        encoder = self._environment.encoders.chosen(handle, options)
+        if converts_text(options):
+            require_medium(handle, "text", clause.model_position)
+            column = pick_converted_text(schema, options)
+            function = self.function_name("embed_text")
+            embed_texts(
+                self._planning,
+                function,
+                handle,
+                encoder,
+                batch_size=text_batch(options),
+            )
+        else:
+            column = pick_image_column(schema, options, "image_col")
+            function = self.function_name("embed_image")
+            embed_images(
+                self._planning,
+                function,
+                handle,
+                encoder,
+                batch_size=options.integer("batch_size", 32, minimum=1, maximum=8192),
+                fail_on_error=fails_on_error(options),
+            )
+        return ConvertFacts(function, column, name, name in schema.names)
 
-    def print_image(self, clause: Print, body: str) -> PrintFacts:
-        """Return the picture column of a PRINT IMAGE over `body`."""
+    def print_files(self, clause: Print, body: str) -> PrintFacts:
+        """Return the column of files of a PRINT over `body`."""
+        kind = KINDS[clause.medium]
         options = self._planning.bound(clause.options)
-        options.require_known(PRINT_OPTIONS, "PRINT IMAGE")
+        options.require_known(kind.options, f"PRINT {clause.medium}")
         schema = self._planning.schema_of(body)
-        option = "image_column" if "image_column" in options else "image_col"
-        column = pick_image_column(schema, options, option)
-        self.picture = unused_name("picture", schema.names)
-        function = self._name("thano_picture")
-        read = read_picture(
-            self._environment.workspace.paths.existing_file,
-            lambda: self._planning.control,
+        option = next((name for name in kind.options if name in options), None)
+        column = pick_path_column(
+            schema, options, option or kind.options[0], kind.path_columns, kind.word
         )
-        self._planning.context.register_udf(
-            picture_function(function, read, self._planning.guard)
-        )
-        return PrintFacts(function, column, self.picture)
+        name = unused_name(kind.column, schema.names)
+        self.printed = Printed(kind, name, column)
+        return PrintFacts(column, name)
 
     def listing(self, clause: ListObjects) -> str:
         """Return the query behind a LIST."""
         if clause.kind in _LISTINGS:
             return _LISTINGS[clause.kind]
-        function = self._name("thano_hub")
+        function = self.function_name("list_hub")
         return hub_listing.query(self._planning, clause.kind, function)
 
     def embedding_name(self, clause: Convert) -> str:
@@ -183,14 +172,22 @@ class Clauses:
         wanted = options.text("result_col") or options.text("column_name")
         if wanted is not None:
             return wanted
-        handle = self._model(clause.model, clause.model_position)
-        return embedding_column(handle.name, handle.family.base)
+        handle = self.model(clause.model, clause.model_position)
+        name = embedding_column(handle.name, handle.family.base)
+        return text_column(name) if converts_text(options) else name
 
     def convert_options(self, clause: Convert) -> Options:
         """Return the options of a CONVERT, checked."""
         options = self._planning.bound(clause.options)
         options.require_known(CONVERT_OPTIONS, "CONVERT")
         fails_on_error(options)
+        if not converts_text(options) and "text_col" in options:
+            raise InvalidValue(
+                "option 'text_col' goes with convert_type='text'; without it pictures "
+                "are converted",
+                position=options.position("text_col"),
+            )
+        options.flag("refresh", False)
         return options
 
     @property
@@ -198,154 +195,58 @@ class Clauses:
         """Threads that read and decode pictures ahead of an encoder."""
         return max(DECODE_THREADS_MINIMUM, self._environment.threads)
 
-    def _model(self, name: str, position: Position) -> ModelHandle:
-        return self._environment.encoders.find(name, position)
+    def model(self, name: str, position: Position) -> ModelHandle:
+        """Return a model; one that a hub has is fetched when the statement runs."""
+        encoders, planning = self._environment.encoders, self._planning
+        handle = encoders.find(name, position, planning.control)
+        self.warm_up.append(
+            lambda: encoders.ensure(handle, planning.root.control, position)
+        )
+        return handle
 
-    def _name(self, prefix: str) -> str:
+    def function_name(self, prefix: str) -> str:
+        """Return a name for one more function of the statement."""
         return f"{prefix}_{next(self._numbers)}"
 
-    def _embedding_column(
-        self,
-        clause: Search,
-        handle: ModelHandle,
-        schema: pa.Schema,
-        options: Options,
-        default: str,
-    ) -> str:
-        name = options.text("emb_col", default)
-        column = find_column(schema, name)
-        position = clause.model_position
-        if column is None:
-            raise UndefinedColumn(
-                f"the searched rows have no embedding column '{name}'; "
-                f"CONVERT USING {clause.model} makes it",
-                position=position,
-            )
-        dtype = schema.field(column).type
-        if not is_vector_type(dtype):
-            raise InvalidStatement(
-                f"column '{column}' holds {dtype}, not embeddings", position=position
-            )
-        dim = dim_of(dtype)
-        if dim is not None and dim != handle.dim:
-            raise InvalidStatement(
-                f"the embeddings in '{column}' have {dim} numbers, those of model "
-                f"'{handle.name}' have {handle.dim}; CONVERT the rows again",
-                position=position,
-            )
-        return column
-
-    def _similarity(
-        self, handle: ModelHandle, item: SearchItem, dtype: pa.DataType
-    ) -> str:
-        """Register the similarity function of one query item and return its name."""
-        position = item.position
-        if item.kind not in handle.family.media:
-            raise NotSupported(
-                f"model '{handle.name}' is a {handle.family.name} and cannot search by "
-                f"{item.kind}; give {' or '.join(sorted(handle.family.media))}='...'",
-                position=position,
-            )
-        query = self._query(handle, item, position)
-        function = self._name("thano_similarity")
-        self._planning.context.register_udf(
-            similarity_function(function, dtype, query, self._planning.guard)
-        )
-        self.queries[function] = query
-        self.warm_up.append(query)
-        return function
-
-    def _query(
-        self, handle: ModelHandle, item: SearchItem, position: Position
+    def item_vector(
+        self, handle: ModelHandle, kind: str, value: str, position: Position
     ) -> Callable[[], Vector]:
-        arguments = self._planning.arguments
-        if arguments is None and not isinstance(item.value, str):
-            return _unbound
-        value = bind(item.value, [value.as_py() for value in arguments or ()])
-        if not isinstance(value, str):
-            raise InvalidValue(
-                f"SEARCH takes a text or the path of a picture, not {value!r}",
-                position=position,
-            )
+        """Return what embeds a text or the picture at a path, when it is needed.
+
+        Raises:
+            InvalidValue: the text is empty.
+            UndefinedFile, PermissionDenied: the picture is not to be had.
+        """
         encoders = self._environment.encoders
-        if item.kind == "text":
+        if kind == "text":
             if not value.strip():
-                raise InvalidValue("the text to search for is empty", position=position)
+                raise InvalidValue("the text to embed is empty", position=position)
             return partial(encoders.text_query, handle, value)
         try:
             self._environment.workspace.paths.existing_file(value)
         except ThanoSQLError as error:
             raise error.at(position) from None
-        return partial(encoders.image_query, handle, value)
+
+        def embed() -> Vector:
+            try:
+                return encoders.image_query(handle, value)
+            except ThanoSQLError as error:
+                raise error.at(position) from None
+
+        return embed
 
 
-def pick_text_column(schema: pa.Schema, name: str, position: Position | None) -> str:
-    """Return the column of texts that an option names, in whatever case.
-
-    Raises:
-        UndefinedColumn: there is no such column.
-        InvalidStatement: the column does not hold text.
-    """
-    column = find_column(schema, name)
-    if column is None:
-        hint = nearest(name, schema.names) or "; there are " + ", ".join(schema.names)
-        raise UndefinedColumn(
-            f"there is no column '{name}' of texts{hint}", position=position
-        )
-    return _of_text(schema, column, "texts", position)
+def converts_text(options: Options) -> bool:
+    """Return whether a CONVERT embeds texts (default: pictures)."""
+    kind = options.text("convert_type", "image")
+    if kind not in ("image", "text"):
+        raise options.invalid("convert_type", "'image' or 'text'")
+    return kind == "text"
 
 
-def pick_image_column(schema: pa.Schema, options: Options, option: str) -> str:
-    """Return the column of paths: the one the option names, or a usual name.
-
-    Raises:
-        UndefinedColumn: there is no such column, or none of the usual ones.
-        InvalidStatement: the column does not hold text.
-    """
-    name = options.text(option)
-    position = options.position(option) if name is not None else None
-    wanted: Sequence[str] = IMAGE_COLUMNS if name is None else (name,)
-    found = [column for one in wanted if (column := find_column(schema, one))]
-    if not found:
-        if name is None:
-            raise UndefinedColumn(
-                f"the rows have no column of picture paths ({', '.join(IMAGE_COLUMNS)})"
-                f"; name it with OPTIONS({option}='...')"
-            )
-        hint = nearest(name, schema.names) or "; there are " + ", ".join(schema.names)
-        raise UndefinedColumn(f"there is no column '{name}'{hint}", position=position)
-    return _of_text(schema, found[0], "the paths of pictures", position)
-
-
-def _of_text(
-    schema: pa.Schema, column: str, wanted: str, position: Position | None
-) -> str:
-    """Return the column, or raise InvalidStatement if it does not hold text."""
-    dtype = schema.field(column).type
-    if pa.types.is_string(dtype) or pa.types.is_large_string(dtype):
-        return column
-    raise InvalidStatement(
-        f"column '{column}' holds {dtype}, not {wanted}", position=position
-    )
-
-
-def find_column(schema: pa.Schema, name: str) -> str | None:
-    """Return the column of that name, exactly or else without regard to case."""
-    if name in schema.names:
-        return name
-    for column in schema.names:
-        if column.lower() == name.lower():
-            return str(column)
-    return None
-
-
-def unused_name(name: str, taken: Sequence[str]) -> str:
-    """Return `name`, with a number if it is taken."""
-    candidate, number = name, 1
-    while candidate in taken:
-        number += 1
-        candidate = f"{name}{number}"
-    return candidate
+def text_batch(options: Options) -> int:
+    """Return how many texts the model takes at a time."""
+    return options.integer("batch_size", BATCH_SIZE, minimum=1, maximum=8192)
 
 
 def fails_on_error(options: Options) -> bool:
@@ -354,13 +255,3 @@ def fails_on_error(options: Options) -> bool:
     if choice not in ("null", "fail"):
         raise options.invalid("on_error", "'null' or 'fail'")
     return choice == "fail"
-
-
-def _top_k(options: Options) -> int | None:
-    if "top_k" in options and options["top_k"] is None:
-        return None
-    return options.integer("top_k", TOP_K, minimum=0)
-
-
-def _unbound() -> Vector:
-    raise InvalidStatement("the statement's parameters have no values yet")

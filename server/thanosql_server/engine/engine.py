@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from thanosql_server.control import Control
 from thanosql_server.engine import (
     actions,
     alters,
@@ -26,6 +27,7 @@ from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.planning import Environment, Planning, check_count
 from thanosql_server.engine.session import CATALOG, SCHEMA, Contexts
 from thanosql_server.errors import InvalidStatement, NotSupported, Position
+from thanosql_server.ml.placement import Placement
 from thanosql_server.sql import nodes
 from thanosql_server.sql.parser import parse
 from thanosql_server.storage.workspace import Workspace
@@ -36,41 +38,58 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from thanosql_server.config import Config
-    from thanosql_server.control import Control
 
 
 class Engine:
     """Plans and runs statements on one workspace; safe from any thread."""
 
     def __init__(self, config: Config) -> None:
+        placement = Placement.of(config.device, config.precision)
         workspace = Workspace.open(config)
         self._environment = Environment(
             workspace=workspace,
             contexts=Contexts(config, workspace.spill_folder),
             encoders=Encoders(
-                workspace, config.threads, fetch_models=config.fetch_models
+                workspace,
+                config.threads,
+                fetch_models=config.fetch_models,
+                placement=placement,
             ),
             threads=config.threads,
         )
 
-    def plan(self, sql: str, parameters: Sequence[pa.Scalar] | None = None) -> Plan:
+    def plan(
+        self,
+        sql: str,
+        parameters: Sequence[pa.Scalar] | None = None,
+        control: Control | None = None,
+    ) -> Plan:
         """Understand one statement without running it.
 
         Args:
             sql: the text of one statement.
             parameters: a value for each `?` or `$n`, or None to learn their types.
+            control: of the run that follows; stops the planning, too.
 
         Raises:
             ThanoSQLError: whatever is wrong, with its place in the text.
         """
         statement = parse(sql)
-        planning = Planning(self._environment, statement, parameters)
+        planning = Planning(
+            self._environment, statement, parameters, control=control or Control()
+        )
+        _check_prints(statement)
         plan = _PLANNERS[type(statement)](planning, statement)
         if parameters is None and statement.parameter_count:
             return replace(plan, execute=_without_values(statement))
         return plan
 
-    def plan_rows(self, sql: str, rows: pa.RecordBatchReader) -> Plan | None:
+    def plan_rows(
+        self,
+        sql: str,
+        rows: pa.RecordBatchReader,
+        control: Control | None = None,
+    ) -> Plan | None:
         """Understand a statement that is to run for many rows of parameters at once.
 
         Returns:
@@ -81,7 +100,7 @@ class Engine:
         if not isinstance(statement, nodes.Insert):
             return None
         check_count(statement, rows.schema.names)
-        planning = Planning(self._environment, statement)
+        planning = Planning(self._environment, statement, control=control or Control())
         return inserts.insert_rows(planning, statement, rows)
 
     def catalogs(self) -> list[str]:
@@ -96,6 +115,10 @@ class Engine:
         """Yield every table and view, with its columns if asked for."""
         yield from table_infos(self._environment.workspace, columns=columns)
         yield from views.view_infos(self._environment, columns=columns)
+
+    def preload(self) -> None:
+        """Import the code of the workspace's models, which takes seconds."""
+        self._environment.encoders.preload()
 
     def close(self) -> None:
         """Leave the workspace in order; no statement may run any more."""
@@ -115,7 +138,6 @@ def _without_values(
 
 
 def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
-    _check_prints(planning, statement)
     frame = planning.frame(statement.query)
     schema = queries.announced_schema(planning, frame)
     if not len(schema):
@@ -134,13 +156,19 @@ def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
     )
 
 
-def _check_prints(planning: Planning, statement: nodes.SelectStatement) -> None:
-    for clause in statement.query.walk():
-        if isinstance(clause, nodes.Print) and clause is not statement.query.clause:
-            raise NotSupported(
-                "PRINT stands at the beginning of a statement, not inside a query",
-                position=Position.of(statement.text, clause.span.start),
-            )
+def _check_prints(statement: nodes.Statement) -> None:
+    """Refuse PRINT anywhere but as the whole statement.
+
+    Its files are read as the rows leave the server, and not for a query around it.
+    """
+    for query in statement.queries:
+        whole = query.clause if isinstance(statement, nodes.SelectStatement) else None
+        for clause in query.walk():
+            if isinstance(clause, nodes.Print) and clause is not whole:
+                raise NotSupported(
+                    "PRINT stands at the beginning of a statement, not inside a query",
+                    position=Position.of(statement.text, clause.span.start),
+                )
 
 
 def _unsupported(planning: Planning, statement: nodes.Unsupported) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from thanosql_server.engine.actions import action, text_parameters
+from thanosql_server.engine.fetched import place_model
 from thanosql_server.errors import InvalidStatement, ThanoSQLError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _get_dataset(
     hubs = planning.environment.workspace.hubs
 
     def work(control: Control) -> int:
-        offer = hubs.find("datasets", node.name, control)
+        offer = hubs.offers.find("datasets", node.name, control)
         hubs.get_dataset(offer, control, overwrite=overwrite)
         return -1
 
@@ -66,8 +67,8 @@ def _get_model(
     hubs = planning.environment.workspace.hubs
 
     def work(control: Control) -> int:
-        offer = hubs.find("models", node.name, control)
-        hubs.get_model(offer, name, control, overwrite=overwrite)
+        offer = hubs.offers.find("models", node.name, control)
+        hubs.get_model(offer, name, control, overwrite=overwrite, place=place_model)
         return -1
 
     return _placed(work, node.name_position)

@@ -14,7 +14,7 @@ from thanosql_server.engine.provider import RowsTable
 if TYPE_CHECKING:
     from thanosql_server.engine.planning import Planning
     from thanosql_server.sql.nodes import Listing
-    from thanosql_server.storage.hub_manifest import Entry
+    from thanosql_server.storage.hub_manifest import Entry, Kind
 
 DATASET_SCHEMA = pa.schema(
     [
@@ -43,9 +43,9 @@ def query(planning: Planning, kind: Listing, function: str) -> str:
     rows = _HubRows((DATASET_SCHEMA if datasets else MODEL_SCHEMA).empty_table())
 
     def ask() -> None:
-        hubs = planning.environment.workspace.hubs
-        found = hubs.entries("datasets" if datasets else "models", planning.control)
-        rows.fill(found)
+        offers = planning.environment.workspace.hubs.offers
+        wanted: Kind = "datasets" if datasets else "models"
+        rows.fill(offers.entries(wanted, planning.control))
 
     planning.context.register_udtf(udtf(lambda: Table(rows), function))
     planning.clauses.warm_up.append(ask)

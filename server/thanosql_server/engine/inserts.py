@@ -11,7 +11,7 @@ import pyarrow as pa
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.actions import action
 from thanosql_server.engine.catalog import TARGET_SCHEMA
-from thanosql_server.engine.clauses import find_column
+from thanosql_server.engine.columns import find_column
 from thanosql_server.engine.conform import conform
 from thanosql_server.engine.defaults import with_defaults
 from thanosql_server.engine.executor import reader
@@ -68,7 +68,9 @@ def insert_rows(
     Returns:
         The plan, or None if the statement is not one row of VALUES.
     """
-    if node.query is None or len(node.rows) != 1 or node.query.clauses:
+    if node.query is None or len(node.rows) != 1:
+        return None
+    if node.query.clauses or node.query.calls:
         return None
     table = opened(planning, node.table)
     given = _given(table.schema, node)

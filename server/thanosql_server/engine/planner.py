@@ -1,4 +1,4 @@
-"""Recognises what a plan needs: the k most similar rows only, or rows in table order.
+"""Recognises what a plan needs: the k nearest rows only, or rows in table order.
 
 Works on DataFusion's *optimized logical plan*, where views, CTEs, aliases, ordinals and
 nested selects are already resolved. A hint here only saves work: DataFusion's own sort
@@ -7,23 +7,25 @@ and limit stay on top, so a hint that is not given costs time, never a wrong ans
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from thanosql_server.engine.provider import TopK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
-    import numpy as np
     from datafusion import LogicalPlan
     from datafusion.expr import Expr
-    from numpy.typing import NDArray
 
     from thanosql_server.engine.provider import LanceTable
+    from thanosql_server.search.exact import Comparison
 
-    Queries = Mapping[str, Callable[[], NDArray[np.float32]]]
+    Queries = Mapping[str, Comparison]
 
 _PASS_THROUGH = {"Projection", "SubqueryAlias"}
+_TO_FLOAT = (" AS Float32)", " AS Float64)")
 _ORDER_KEEPING = _PASS_THROUGH | {"Filter", "Limit", "TableScan", "EmptyRelation"}
 
 
@@ -39,7 +41,7 @@ def give_hints(
 
     Args:
         plan: the optimized logical plan.
-        queries: query vectors by the name of their similarity function.
+        queries: comparisons by the name of their function.
         tables: the table objects handed out while this statement was planned.
 
     Returns:
@@ -66,39 +68,56 @@ def _top_k(plan: LogicalPlan, queries: Queries) -> TopK | None:
         return None
     variant: Any = sort.to_variant()
     keys, k = variant.sort_exprs(), variant.get_fetch_val()
-    if not k or len(keys) != 1 or keys[0].ascending() or keys[0].nulls_first():
+    if not k or len(keys) != 1 or keys[0].nulls_first():
         return None
-    found = _similarity(sort.inputs()[0], _unalias(keys[0].expr()), queries)
+    rows = sort.inputs()[0]
+    found = _follow(rows, keys[0].expr(), queries)
     if found is None:
         return None
-    column, query = found
-    return TopK(column, query, int(k))
+    comparison = queries[found.function]
+    least_first = keys[0].ascending() != found.falls
+    if least_first != comparison.measure.nearest_is_least:
+        return None
+    if not all(_keeps_nearest(*one, found, queries) for one in _conditions(rows)):
+        return None
+    return TopK(found.column, comparison, int(k))
 
 
-def _similarity(
-    plan: LogicalPlan, key: Expr, queries: Queries
-) -> tuple[str, Callable[[], NDArray[np.float32]]] | None:
-    """Follow the sort key down to the table's column and the query it is compared with.
+@dataclass(frozen=True)
+class _Score:
+    """A table's column, compared; `falls` if what was followed falls as that rises."""
 
-    The key is a column until a projection shows it to be a similarity function; from
-    there its operand is followed, since a projection below may name another column,
-    or something computed, like the one that the table stores.
+    function: str
+    column: str
+    falls: bool
+
+
+def _follow(plan: LogicalPlan, key: Expr, queries: Queries) -> _Score | None:
+    """Follow an expression of the rows of `plan` down to a comparison of a column.
+
+    The key is a column until a projection shows it to be a comparison; from there its
+    vector is followed, since a projection below may name another column, or something
+    computed, like the one that the table stores.
     """
-    query = None
+    function, falls = None, False
     while True:
-        if query is None and key.variant_name() == "ScalarFunction":
-            query = queries.get(key.canonical_name().partition("(")[0])
-            if query is None:
+        if function is None:
+            key, fell = _monotone(key)
+            falls ^= fell
+        if function is None and key.variant_name() == "ScalarFunction":
+            function = key.canonical_name().partition("(")[0]
+            vectors = [one for one in key.rex_call_operands() if not _is_literal(one)]
+            if function not in queries or len(vectors) != 1:
                 return None
-            key = _unalias(key.rex_call_operands()[0])
+            key = _unalias(vectors[0])
         if key.variant_name() != "Column":
             return None
         name = key.to_variant().name()
         kind = _kind(plan)
         if kind == "TableScan":
             whole = plan.to_variant().fetch() is None
-            return (name, query) if query is not None and whole else None
-        if kind not in _PASS_THROUGH:
+            return _Score(function, name, falls) if function and whole else None
+        if kind not in _PASS_THROUGH | {"Filter"}:
             return None
         if kind == "Projection":
             below = _projected(plan, name)
@@ -106,6 +125,100 @@ def _similarity(
                 return None
             key = below
         plan = plan.inputs()[0]
+
+
+def _monotone(key: Expr) -> tuple[Expr, bool]:
+    """Take off what keeps the order or turns it round: -x, 1 - x, x * 2, CAST(x).
+
+    Rounding may make more rows equal, which changes nothing: any of these are the
+    first k.
+    """
+    falls = False
+    while True:
+        kind, operands = key.variant_name(), _operands(key)
+        if kind == "Negative":
+            falls = not falls
+        elif kind == "BinaryExpr":
+            constants = [_is_literal(one) for one in operands]
+            turns = _turns(key.rex_call_operator(), operands, constants)
+            if turns is None:
+                return key, falls
+            falls ^= turns
+            operands = operands[::-1] if constants[0] else operands
+        elif kind != "Alias" and not (
+            kind in ("Cast", "TryCast") and key.canonical_name().endswith(_TO_FLOAT)
+        ):
+            return key, falls
+        key = operands[0]
+
+
+def _turns(operator: str, operands: list[Expr], constants: list[bool]) -> bool | None:
+    """Return whether arithmetic with one constant turns the order; None if unknown."""
+    if sum(constants) != 1:
+        return None
+    number = operands[constants.index(True)].python_value().as_py()
+    if isinstance(number, bool) or not isinstance(number, (int, float)):
+        return None
+    if not math.isfinite(number):
+        return None
+    if operator in ("+", "-"):
+        return operator == "-" and constants[0]
+    scales = operator == "*" or (operator == "/" and constants[1])
+    return number < 0 if scales and number else None
+
+
+def _conditions(plan: LogicalPlan) -> Iterator[tuple[LogicalPlan, Expr]]:
+    """Yield what the filters above the table ask for, with the rows they ask it of."""
+    while _kind(plan) in _PASS_THROUGH | {"Filter"}:
+        below = plan.inputs()[0]
+        if _kind(plan) == "Filter":
+            variant: Any = plan.to_variant()
+            pending = [variant.predicate()]
+            while pending:
+                one = _unalias(pending.pop())
+                if (
+                    one.variant_name() == "BinaryExpr"
+                    and one.rex_call_operator() == "AND"
+                ):
+                    pending.extend(one.rex_call_operands())
+                else:
+                    yield below, one
+        plan = below
+
+
+def _keeps_nearest(
+    plan: LogicalPlan, condition: Expr, sorted_by: _Score, queries: Queries
+) -> bool:
+    """Whether all rows that pass the condition are nearer than all that do not."""
+    operands = _operands(condition)
+    if condition.variant_name() == "IsNotNull":
+        found = _follow(plan, operands[0], queries)
+        return found is not None and _same(found, sorted_by)
+    if condition.variant_name() != "BinaryExpr":
+        return False
+    constants = [_is_literal(one) for one in operands]
+    operator = condition.rex_call_operator()
+    if sum(constants) != 1 or operator not in (">", ">=", "<", "<="):
+        return False
+    found = _follow(plan, operands[constants.index(False)], queries)
+    if found is None or not _same(found, sorted_by):
+        return False
+    takes_least = (operator[0] == "<") ^ constants[0] ^ found.falls
+    return takes_least == queries[found.function].measure.nearest_is_least
+
+
+def _same(one: _Score, other: _Score) -> bool:
+    return (one.function, one.column) == (other.function, other.column)
+
+
+def _operands(expression: Expr) -> list[Expr]:
+    if expression.variant_name() in ("Column", "Literal"):
+        return []
+    return list(expression.rex_call_operands())
+
+
+def _is_literal(expression: Expr) -> bool:
+    return expression.variant_name() == "Literal"
 
 
 def _projected(plan: LogicalPlan, name: str) -> Expr | None:

@@ -16,6 +16,7 @@ from datafusion import col
 
 from thanosql_server.control import Control
 from thanosql_server.engine import session
+from thanosql_server.engine.calls import Calls
 from thanosql_server.engine.catalog import Catalog
 from thanosql_server.engine.clauses import Clauses
 from thanosql_server.engine.faults import translate, unknown_column
@@ -49,14 +50,6 @@ class Environment:
 
 
 @dataclass
-class _Run:
-    """What happens while a statement runs, with the views in it."""
-
-    control: Control = field(default_factory=Control)
-    failure: BaseException | None = None
-
-
-@dataclass
 class Planning:
     """The planning of one statement's text.
 
@@ -67,37 +60,32 @@ class Planning:
         stored: SELECT texts that stand for CONVERT clauses already carried out.
         outer: of the text of a view the planning of the text that names it, whose
             functions, tables and leash it shares.
+        control: of the run; until there is one, its own.
     """
 
     environment: Environment
     statement: Statement
     arguments: Sequence[pa.Scalar] | None = None
     stored: Mapping[int, str] = field(default_factory=dict)
+    control: Control = field(default_factory=Control)
     outer: Planning | None = None
 
     def __post_init__(self) -> None:
-        self._run: _Run = self.outer._run if self.outer else _Run()
+        self.failure: BaseException | None = None
+        self._probing = False
         self.catalog = Catalog(self.environment.workspace, self._view)
         self.context = self.environment.contexts.new(self.catalog)
         self.clauses = Clauses(self)
+        self.calls = Calls(self)
         if self.outer is not None:
             self.catalog.tables.share(self.outer.catalog.tables)
             self.clauses.share(self.outer.clauses)
         check_count(self.statement, self.arguments)
 
     @property
-    def control(self) -> Control:
-        """The leash of the statement while it runs."""
-        return self._run.control
-
-    @control.setter
-    def control(self, control: Control) -> None:
-        self._run.control = control
-
-    @property
-    def failure(self) -> BaseException | None:
-        """What an SQL function raised first."""
-        return self._run.failure
+    def root(self) -> Planning:
+        """The planning of the statement itself, if this is that of a view in it."""
+        return self.outer.root if self.outer else self
 
     def frame(
         self, query: Query, options: SQLOptions = session.READ_ONLY, prefix: str = ""
@@ -130,7 +118,9 @@ class Planning:
 
     def again(self) -> Planning:
         """Return a new planning of the statement, which sees the tables as of now."""
-        return Planning(self.environment, self.statement, self.arguments)
+        return Planning(
+            self.environment, self.statement, self.arguments, control=self.control
+        )
 
     def schema_of(self, body: str) -> pa.Schema:
         """Return the columns of a rewritten clause body."""
@@ -155,11 +145,14 @@ class Planning:
 
         DataFusion hands exceptions of Python functions on as text only.
         """
+        root = self.root
+        if root._probing:
+            raise RuntimeError("constants are not computed while a text is planned")
         try:
-            self.control.check()
+            root.control.check()
             return work()
         except BaseException as error:
-            self._run.failure = self._run.failure or error
+            root.failure = root.failure or error
             raise
 
     def guarded(
@@ -187,22 +180,56 @@ class Planning:
         statement = parse(view.query)
         if not isinstance(statement, SelectStatement):
             raise InternalError(f"view '{name}' does not hold a query")
-        inner = Planning(self.environment, statement, (), outer=self)
+        inner = Planning(
+            self.environment, statement, (), control=self.control, outer=self
+        )
         inner.catalog.tables.path = (*self.catalog.tables.path, name)
         return renamed(inner.frame(statement.query), view.columns)
 
     def _plan(self, text: str, options: SQLOptions) -> DataFrame:
-        """Plan `text`, reading unknown columns as names of former eras or cases."""
+        """Plan `text`.
+
+        Comparisons get the types of their arguments, and columns that are not there
+        are read as names of former eras or cases.
+        """
         seen = set[str]()
         while True:
             try:
-                return session.sql(self.context, text, self._values(), options)
-            except ValueError as error:
+                frame = session.sql(self.context, text, self._values(), options)
+                if self.calls.unsettled:
+                    self._check_types(frame)
+                return frame
+            except Exception as error:
+                if self.calls.settle(error):
+                    continue
                 seen.add(text)
                 respelled = _respelled(text, error)
                 if respelled is None or respelled in seen:
                     raise
                 text = respelled
+
+    def _check_types(self, frame: DataFrame) -> None:
+        """Let DataFusion look at conditions and sort keys; it does so late.
+
+        Raises:
+            Exception: a function has not got its types (see `calls`).
+        """
+        plan = frame.logical_plan()
+        while type(plan.to_variant()).__name__ in (
+            "Explain",
+            "Analyze",
+            "DmlStatement",
+        ):
+            plan = plan.inputs()[0]
+        self.root._probing = True
+        try:
+            session.adopt(self.context, plan).optimized_logical_plan()
+        except Exception as error:
+            # Whatever else is wrong comes to light when the statement runs.
+            if self.calls.refuses(error):
+                raise
+        finally:
+            self.root._probing = False
 
     def _values(self) -> dict[str, pa.Scalar]:
         return {str(n): value for n, value in enumerate(self.arguments or (), start=1)}

@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.dataset as pads
 
-from thanosql_server.search.exact import top_k
 from thanosql_server.storage.facts import without_facts
 from thanosql_server.storage.tables import ROW_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    import numpy as np
     import pyarrow.compute as pc
-    from numpy.typing import NDArray
 
+    from thanosql_server.search.exact import Comparison
     from thanosql_server.storage.tables import Table
 
 
@@ -32,16 +30,16 @@ ROW_ID_FIELD = pa.field(ROW_ID, pa.uint64(), nullable=False)
 
 @dataclass(frozen=True)
 class TopK:
-    """Hint: of all rows that pass the filter, only the k most similar are needed.
+    """Hint: of all rows that pass the filter, only the k nearest are needed.
 
     Attributes:
-        column: the table's column of unit vectors.
-        query: gives the query vector when the statement runs.
+        column: the table's column of vectors.
+        comparison: what they are compared with, and how.
         k: how many rows.
     """
 
     column: str
-    query: Callable[[], NDArray[np.float32]]
+    comparison: Comparison
     k: int
 
 
@@ -177,7 +175,7 @@ class _Scanner:
         if source.row_ids:
             return self._with_row_ids()
         if source.top_k is not None:
-            return self._most_similar(source.top_k)
+            return self._nearest(source.top_k)
         return source.table.scan(
             self.columns,
             self.filter,
@@ -192,7 +190,7 @@ class _Scanner:
         for batch in self.source.table.scan(columns, self.filter, row_ids=True):
             yield batch.select(names)
 
-    def _most_similar(self, hint: TopK) -> Iterator[pa.RecordBatch]:
+    def _nearest(self, hint: TopK) -> Iterator[pa.RecordBatch]:
         vectors = self.source.table.scan([hint.column], self.filter, row_ids=True)
-        rows = top_k(vectors, hint.column, ROW_ID, hint.query(), hint.k)
+        rows = hint.comparison.nearest(vectors, hint.column, ROW_ID, hint.k)
         yield self.source.table.take(rows, self.projected_schema.names)

@@ -11,7 +11,8 @@ from thanosql_server.engine.session import adopt
 from thanosql_server.errors import Cancelled, ResourceExhausted, ThanoSQLError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
+    from typing import TypeAlias
 
     import pyarrow as pa
     from datafusion import DataFrame
@@ -19,22 +20,17 @@ if TYPE_CHECKING:
     from thanosql_server.control import Control
     from thanosql_server.engine.planning import Planning
 
-PICTURE_METADATA = {b"thanosql:media": b"image"}
-"""Marks a binary column whose values are pictures, for clients that show them."""
+    Batches: TypeAlias = Generator[pa.RecordBatch | None, None, None]
 
 EMBEDDING_BATCH_ROWS = 256
 """Rows handed to an embedding function at a time: first results come early."""
 
 
 def announced_schema(planning: Planning, frame: DataFrame) -> pa.Schema:
-    """Return the columns of the result, a picture column marked as one."""
+    """Return the columns of the result, the one of a PRINT marked as such."""
     schema = frame.schema()
-    picture = planning.clauses.picture
-    if picture is None or picture not in schema.names:
-        return schema
-    index = schema.get_field_index(picture)
-    marked = schema.field(index).with_metadata(PICTURE_METADATA)
-    return schema.set(index, marked)
+    printed = planning.clauses.printed
+    return schema if printed is None else printed.announced(schema)
 
 
 def rows(
@@ -43,11 +39,23 @@ def rows(
     """Run a planned query and yield its batches; see `Plan.run`."""
     planning.control = control
     yield from in_thread(lambda: _warm_up(planning), control)
+    batches = _streamed(planning, frame, schema, control)
     try:
-        yield from _streamed(planning, frame, schema, control)
+        yield from _printed(planning, batches, control)
     finally:
-        for counted in planning.clauses.unreadable:
+        batches.close()
+        for counted in planning.clauses.counted:
             counted.warn(control, "have no embedding")
+
+
+def _printed(
+    planning: Planning, batches: Batches, control: Control
+) -> Iterator[pa.RecordBatch | None]:
+    """Return the batches, with the files of a PRINT if the statement is one."""
+    printed = planning.clauses.printed
+    if printed is None:
+        return batches
+    return printed.with_files(batches, planning.environment.workspace.paths, control)
 
 
 def _warm_up(planning: Planning) -> None:
@@ -59,7 +67,7 @@ def _warm_up(planning: Planning) -> None:
 
 def _streamed(
     planning: Planning, frame: DataFrame, schema: pa.Schema, control: Control
-) -> Iterator[pa.RecordBatch | None]:
+) -> Batches:
     delivered = False
     try:
         for batch in stream(_hinted(planning, frame), schema, control):
@@ -91,7 +99,7 @@ def _hinted(planning: Planning, frame: DataFrame) -> DataFrame:
     plan = frame.optimized_logical_plan()
     clauses, tables = planning.clauses, planning.catalog.tables.handed_out
     give_hints(plan, clauses.queries, tables)
-    if clauses.unreadable:
+    if clauses.counted:
         for table in tables:
             table.batch_rows = EMBEDDING_BATCH_ROWS
     if not keeps_row_order(plan):

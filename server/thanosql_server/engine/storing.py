@@ -9,20 +9,27 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from thanosql_server.engine import query as queries
-from thanosql_server.engine.clauses import fails_on_error, pick_image_column
+from thanosql_server.engine.clauses import converts_text, fails_on_error
+from thanosql_server.engine.columns import pick_image_column
+from thanosql_server.engine.converting import Conversion, Origins, embedded
 from thanosql_server.engine.executor import in_thread, reader
 from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.text_storing import text_embeddings
 from thanosql_server.ml.encoder import embedding_type
 from thanosql_server.ml.pipeline import embed_paths
 from thanosql_server.sql.names import quote, simple_table
 from thanosql_server.sql.nodes import Convert
+from thanosql_server.storage.columns import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from thanosql_server.control import Control
+    from thanosql_server.engine.converting import Embed
+    from thanosql_server.engine.encoders import ModelHandle
     from thanosql_server.engine.planning import Planning
     from thanosql_server.sql.nodes import SelectStatement
+    from thanosql_server.sql.options import Options
 
 
 def stored_clauses(statement: SelectStatement) -> list[Convert]:
@@ -65,29 +72,27 @@ def _store(
 def _add_column(
     planning: Planning, clause: Convert, target: str, control: Control
 ) -> list[str]:
-    """Add the embeddings as one column, in one commit; no row is rewritten."""
+    """Make the embeddings a column of the table itself, in one commit."""
     options = planning.clauses.convert_options(clause)
     environment = planning.environment
     table = environment.workspace.tables.open(target)
-    image_column = pick_image_column(table.schema, options, "image_col")
     name = planning.clauses.embedding_name(clause)
-    handle = environment.encoders.find(clause.model, clause.model_position)
-    paths = (
-        path
-        for batch in table.scan([image_column])
-        for path in batch.column(0).to_pylist()
-    )
-    embeddings = embed_paths(
-        paths,
-        environment.workspace.paths.resolve,
-        environment.encoders.encoder(handle),
+    handle = _present(planning, clause, control)
+    if converts_text(options):
+        texts = text_embeddings(planning, clause, handle, table, control)
+        table.add_column(embedding_field(name, handle.dim, handle.name), texts)
+        return [column for column in table.schema.names if column != name] + [name]
+    Conversion(
+        table,
+        pick_image_column(table.schema, options, "image_col"),
+        embedding_field(name, handle.dim, handle.name),
+        origins_of(planning, handle, options),
+        embed_of(planning, handle, options, control),
+        environment.workspace.unfinished,
+        identity(planning, handle, options),
         control,
-        batch_size=options.integer("batch_size", 32, minimum=1, maximum=8192),
-        decode_threads=planning.clauses.decode_threads,
-        fail_on_error=fails_on_error(options),
-        total=table.count_rows(),
-    )
-    table.add_column(embedding_field(name, handle.dim, handle.name), embeddings)
+        refresh=options.flag("refresh", False),
+    ).run()
     return [column for column in table.schema.names if column != name] + [name]
 
 
@@ -95,7 +100,36 @@ def _replace_table(
     planning: Planning, clause: Convert, target: str, control: Control
 ) -> list[str]:
     """Make the clause's result the table `target`, in one commit."""
-    whole = replace(clause.body, span=clause.span, clauses=(clause,), parameters=())
+    options = planning.clauses.convert_options(clause)
+    if converts_text(options):
+        return _replace_by_query(planning, clause, target, control)
+    handle = _present(planning, clause, control)
+    field = embedding_field(
+        planning.clauses.embedding_name(clause), handle.dim, handle.name
+    )
+    frame = planning.frame(clause.body)
+    schema = frame.schema()
+    rows = embedded(
+        reader(queries.rows(planning, frame, schema, control), schema),
+        schema,
+        pick_image_column(schema, options, "image_col"),
+        field,
+        origins_of(planning, handle, options),
+        embed_of(planning, handle, options, control),
+    )
+    planning.environment.workspace.tables.create(
+        target, rows, overwrite=True, origins_of=field.name
+    )
+    return list(visible(rows.schema).names)
+
+
+def _replace_by_query(
+    planning: Planning, clause: Convert, target: str, control: Control
+) -> list[str]:
+    """Make the rows of the clause, as a query, the table `target`."""
+    whole = replace(
+        clause.body, span=clause.span, clauses=(clause,), parameters=(), calls=()
+    )
     frame = planning.frame(whole)
     schema = frame.schema()
     batches = queries.rows(planning, frame, schema, control)
@@ -103,6 +137,69 @@ def _replace_table(
         target, reader(batches, schema), overwrite=True
     )
     return list(schema.names)
+
+
+def _present(planning: Planning, clause: Convert, control: Control) -> ModelHandle:
+    """Return the clause's model, fetched now if only a hub has it."""
+    encoders, position = planning.environment.encoders, clause.model_position
+    handle = encoders.find(clause.model, position, control)
+    return encoders.ensure(handle, control, position)
+
+
+def embed_of(
+    planning: Planning, handle: ModelHandle, options: Options, control: Control
+) -> Embed:
+    """Return what embeds pictures as the options say; the model is loaded by its use.
+
+    Args:
+        planning: of the statement.
+        handle: the model.
+        options: `batch_size`, `on_error`, `device`, `precision`.
+        control: of the statement.
+    """
+    environment = planning.environment
+    batch_size = batch_size_of(options)
+    fail_on_error = fails_on_error(options)
+    load = environment.encoders.chosen(handle, options)
+
+    def embed(paths: Iterable[str | None], *, total: int = 0) -> Iterable[pa.Array]:
+        return embed_paths(
+            paths,
+            environment.workspace.paths.resolve,
+            load(),
+            control,
+            batch_size=batch_size,
+            decode_threads=planning.clauses.decode_threads,
+            fail_on_error=fail_on_error,
+            total=total,
+        )
+
+    return embed
+
+
+def batch_size_of(options: Options) -> int:
+    """Return how many pictures the model takes at a time."""
+    return options.integer("batch_size", 32, minimum=1, maximum=8192)
+
+
+def origins_of(planning: Planning, handle: ModelHandle, options: Options) -> Origins:
+    """Return what computes the origins of a model's embeddings."""
+    resolve = planning.environment.workspace.paths.resolve
+    return Origins(resolve, *identity(planning, handle, options))
+
+
+def identity(
+    planning: Planning, handle: ModelHandle, options: Options
+) -> tuple[str, ...]:
+    """Return what tells a model from all others, also from a former one of its name.
+
+    Embeddings in whole numbers are others; half precision differs too little to embed
+    everything again when a server gets a GPU.
+    """
+    model = handle.model
+    int8 = planning.environment.encoders.precision(options) == "int8"
+    told = (model.name, str(model.version), model.created.isoformat())
+    return (*told, "int8") if int8 else told
 
 
 def embedding_field(name: str, dim: int, model: str) -> pa.Field:

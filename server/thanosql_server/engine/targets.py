@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from thanosql_server.engine.actions import stored_name
-from thanosql_server.engine.clauses import find_column
+from thanosql_server.engine.columns import find_column
 from thanosql_server.errors import (
     InvalidStatement,
     ThanoSQLError,

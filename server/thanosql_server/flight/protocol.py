@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from thanosql_server.control import Control
     from thanosql_server.engine.plan import Plan
 
 
@@ -39,14 +40,24 @@ class TableInfo(Protocol):
 class Engine(Protocol):
     """Understands and runs statements; raises ThanoSQLError and nothing else."""
 
-    def plan(self, sql: str, parameters: Sequence[pa.Scalar] | None = None) -> Plan:
-        """Understand one statement without running it.
+    def plan(
+        self,
+        sql: str,
+        parameters: Sequence[pa.Scalar] | None = None,
+        control: Control | None = None,
+    ) -> Plan:
+        """Understand one statement without running it; `control` stops that.
 
         None for `parameters` means that they are not known yet: the plan then has the
         schemas of the result and of the parameters, and cannot run if it needs any.
         """
 
-    def plan_rows(self, sql: str, rows: pa.RecordBatchReader) -> Plan | None:
+    def plan_rows(
+        self,
+        sql: str,
+        rows: pa.RecordBatchReader,
+        control: Control | None = None,
+    ) -> Plan | None:
         """Understand a statement that is to run for many rows of parameters at once.
 
         None if it must run once for each row; no row has been read then.

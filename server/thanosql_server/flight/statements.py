@@ -31,6 +31,7 @@ from thanosql_server.flight.streams import Events, drain, plan_batches, stream
 if TYPE_CHECKING:
     from typing import Any
 
+    from thanosql_server.control import Control
     from thanosql_server.engine.plan import Plan
     from thanosql_server.flight.service import Service
 
@@ -70,17 +71,20 @@ def do_get_statement(
     if statement.acted:
         return fl.GeneratorStream(pa.schema([]), iter(()))
     run = service.running.start(statement.id, context)
-    plan = _plan(service, statement)
+    plan = _plan(service, statement, run.control)
     if not plan.returns_rows:
         raise InvalidValue("the ticket was not made by this server")
     return stream(plan, run, service.running)
 
 
-def _plan(service: Service, statement: Statement) -> Plan:
+def _plan(
+    service: Service, statement: Statement, control: Control | None = None
+) -> Plan:
     if not statement.parameters:
-        return service.engine.plan(statement.query)
+        return service.engine.plan(statement.query, None, control)
     schema, batches = read_batches(statement.parameters)
-    return plan_batches(service.engine, statement.query, schema, iter(batches))
+    rows = iter(batches)
+    return plan_batches(service.engine, statement.query, schema, rows, control)
 
 
 # ---- An update -------------------------------------------------------------
@@ -92,7 +96,7 @@ def do_put_statement_update(
     """Run a statement and return how many rows it changed."""
     refuse_transaction(command)
     run = service.running.start(new_id(), context)
-    plan = service.engine.plan(command.query)
+    plan = service.engine.plan(command.query, None, run.control)
     return DoPutUpdateResult(record_count=drain(plan, run, service.running))
 
 
@@ -107,7 +111,7 @@ def do_get_execute(
         execute.query, execute.parameters, execute.statement_id or new_id()
     )
     run = service.running.start(statement.id, context)
-    plan = _plan(service, statement)
+    plan = _plan(service, statement, run.control)
     events = Events(plan.schema, progress=execute.progress)
     return stream(plan, run, service.running, events=events)
 

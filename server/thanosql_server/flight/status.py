@@ -76,6 +76,14 @@ class Unavailable(FlightStatus, fl.FlightUnavailableError):  # type: ignore[misc
     """UNAVAILABLE: the same request may succeed when tried again."""
 
 
+class Foreign(FlightStatus, fl.FlightServerError):  # type: ignore[misc]
+    """UNKNOWN: a third system failed, and this server has only passed it on.
+
+    UNAVAILABLE would speak of this server: load balancers such as Envoy count it as
+    a failure of the host that sent it and stop sending statements there.
+    """
+
+
 class Internal(FlightStatus, fl.FlightInternalError):  # type: ignore[misc]
     """INTERNAL: a fault of ours."""
 
@@ -91,6 +99,7 @@ STATUS_BY_SQLSTATE: dict[str, type[FlightStatus]] = {
     "57014": Cancelled,
     "40": Unavailable,
     "53": Unavailable,
+    "HV": Foreign,
     "XX": Internal,
 }
 """By the longest beginning that fits, so that a new error class finds its code.

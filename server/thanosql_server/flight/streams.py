@@ -38,28 +38,43 @@ MAX_BATCH_BYTES = 4 << 20
 PROGRESS_SECONDS = 0.25
 
 
-def plan_sets(engine: Engine, query: str, sets: Iterator[Parameters | None]) -> Plan:
+def plan_sets(
+    engine: Engine,
+    query: str,
+    sets: Iterator[Parameters | None],
+    control: Control | None = None,
+) -> Plan:
     """Return one plan that runs the statement once for every set of parameters.
 
     Only the first set is planned now; each further one when its turn comes, so that
     there may be any number of them. The counts of changed rows add up.
+
+    Args:
+        engine: what plans.
+        query: the statement.
+        sets: of parameters.
+        control: of the run, if the statement runs at once.
     """
     try:
         parameters = next(sets)
     except StopIteration:
-        return replace(engine.plan(query), execute=_run_nothing)
-    first = engine.plan(query, parameters)
+        return replace(engine.plan(query, None, control), execute=_run_nothing)
+    first = engine.plan(query, parameters, control)
 
     def plans() -> Iterator[Plan]:
         yield first
         for more in sets:
-            yield _like(first, engine.plan(query, more))
+            yield _like(first, engine.plan(query, more, control))
 
     return replace(first, execute=lambda control: _run_all(plans(), control))
 
 
 def plan_batches(
-    engine: Engine, query: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch]
+    engine: Engine,
+    query: str,
+    schema: pa.Schema,
+    batches: Iterator[pa.RecordBatch],
+    control: Control | None = None,
 ) -> Plan:
     """Return one plan for all rows of parameters, in one commit where it can be.
 
@@ -72,10 +87,10 @@ def plan_batches(
     plain = not any(isinstance(kind, _WRAPPED) for kind in schema.types)
     if plain and sum(one.num_rows for one in known) > 1:
         reader = pa.RecordBatchReader.from_batches(schema, rows)
-        whole = engine.plan_rows(query, reader)
+        whole = engine.plan_rows(query, reader, control)
         if whole is not None:
             return whole
-    return plan_sets(engine, query, sets_of(rows))
+    return plan_sets(engine, query, sets_of(rows), control)
 
 
 def _run_nothing(control: Control) -> Steps:
@@ -203,6 +218,7 @@ class Events:
         completed = Completed(
             rows_affected=control.rows_affected,
             warnings=control.warnings,
+            notes=control.notes,
             seconds=control.seconds,
         )
         return self._message(Event(completed=completed))

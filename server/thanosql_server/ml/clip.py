@@ -246,6 +246,6 @@ def _fit(
     advice = "a smaller learning_rate"
     leash = Leash(options.max_epochs, len(epochs), control, advice)
     module = Clip(pairs.model, options, options.max_epochs * len(epochs))
-    fit(module, epochs, leash, gradient_clip_val=1.0)
+    fit(module, epochs, leash, options.device, gradient_clip_val=1.0)
     pairs.model.network.cpu().eval()
     return leash.epochs

@@ -12,10 +12,13 @@ from open_clip.model import CLIP
 from open_clip.transform import image_transform
 from open_clip.transformer import text_global_pool
 from torch import nn
-from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 
 from thanosql_server.errors import InvalidData
 from thanosql_server.ml.clip_model import BASE, FAMILY, Architecture, open_folder
+from thanosql_server.ml.device import Place, unit_vectors
+from thanosql_server.ml.device import place as place_of
+from thanosql_server.ml.framing import Framing
+from thanosql_server.ml.placement import Placement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,10 +29,10 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
+    from thanosql_server.ml.int8_tower import Int8Tower
+
 Network: TypeAlias = Any
 """One of open_clip's networks, which have no type information."""
-MICRO_BATCH = 32
-"""Inputs per forward pass; ViT-B/32 on two cores: 29 images/s, 22 with 128."""
 MAX_CHARACTERS = 8000
 """Of a text; far more than the tokens that are kept can hold."""
 WORDS_KEPT = 100_000
@@ -51,15 +54,22 @@ class ClipEncoder:
         network: Network,
         tokenizer: SimpleTokenizer,
         threads: int | None = None,
+        place: Place | None = None,
+        int8: Int8Tower | None = None,
     ) -> None:
         self.architecture = architecture
         self.dim = architecture.dim
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._network = network.to(self._device).eval()
+        self._place = place or place_of(Placement())
+        self._int8 = int8
+        device, dtype = self._place.device, self._place.dtype
+        self._network = network.to(device=device, dtype=dtype).eval()
         self._tokenizer = tokenizer
         self._lock = threading.Lock()
         self._threads = threads or torch.get_num_threads()
         preprocess = architecture.preprocess
+        self.framing = Framing.of(
+            architecture.image_size, preprocess.resize_mode, preprocess.interpolation
+        )
         transform = image_transform(
             architecture.image_size,
             is_train=False,
@@ -70,24 +80,28 @@ class ClipEncoder:
         )
         # Without ToTensor and Normalize, which are done to whole batches.
         self._to_square = transform.transforms[:-2]
-        self._mean = torch.tensor(preprocess.mean, device=self._device)[:, None, None]
-        self._std = torch.tensor(preprocess.std, device=self._device)[:, None, None]
+        std = torch.tensor(preprocess.std, device=device)[:, None, None]
+        mean = torch.tensor(preprocess.mean, device=device)[:, None, None]
+        self._scale, self._shift = 1 / (255 * std), -mean / std
 
     def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return the picture resized and cut as open_clip does, (3, height, width)."""
+        if self.framing is not None:
+            return self.framing.apply(np.asarray(image.convert("RGB")))
         for step in self._to_square:
             image = step(image)
         return np.asarray(image, dtype=np.uint8).transpose(2, 0, 1)
 
     def encode_images(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return unit vectors (n, dim) of preprocessed pictures (n, 3, h, w)."""
-        vectors = np.empty((len(pixels), self.dim), dtype=np.float32)
         with self._ready():
-            for start in range(0, len(pixels), MICRO_BATCH):
-                part = slice(start, start + MICRO_BATCH)
-                features = self._network.encode_image(self._inputs(pixels[part]))
-                vectors[part] = _unit(features)
-        return vectors
+            if self._int8 is not None:
+                return self._int8.encode(pixels)
+            features = [
+                self._network.encode_image(self._normal(part))
+                for part in self._place.send(pixels)
+            ]
+            return unit_vectors(features, self.dim)
 
     def encode_texts(self, texts: list[str]) -> NDArray[np.float32]:
         """Return unit vectors (n, dim) of the texts; overlong ones are cut."""
@@ -95,11 +109,13 @@ class ClipEncoder:
         # Texts of like length together: each batch is as long as its longest.
         order = np.argsort(lengths(tokens), kind="stable")
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
+        size = self._place.micro_batch
         with self._ready():
-            for start in range(0, len(texts), MICRO_BATCH):
-                part = order[start : start + MICRO_BATCH]
-                batch = tokens[torch.from_numpy(part)].to(self._device)
-                vectors[part] = _unit(encode_tokens(self._network, batch))
+            features = [
+                encode_tokens(self._network, batch.to(self._place.device))
+                for batch in torch.split(tokens[torch.from_numpy(order)], size)
+            ]
+            vectors[order] = unit_vectors(features, self.dim)
         return vectors
 
     def tokenize(self, texts: list[str]) -> Tensor:
@@ -110,10 +126,10 @@ class ClipEncoder:
             _forget(self._tokenizer)
         return tokens
 
-    def _inputs(self, pixels: NDArray[np.uint8]) -> Tensor:
+    def _normal(self, pixels: Tensor) -> Tensor:
         """Return bytes as the network's normalised input."""
-        given = torch.from_numpy(np.ascontiguousarray(pixels)).to(self._device)
-        return (given.float() / 255 - self._mean) / self._std
+        normal = torch.addcmul(self._shift, pixels.float(), self._scale)
+        return normal.to(self._place.dtype)
 
     @contextmanager
     def _ready(self) -> Iterator[None]:
@@ -174,23 +190,26 @@ def _forget(tokenizer: SimpleTokenizer) -> None:
         tokenizer.cache = special
 
 
-def _unit(features: Tensor) -> NDArray[np.float32]:
-    """Return the rows with length 1."""
-    unit: NDArray[np.float32] = F.normalize(features.float(), dim=-1).cpu().numpy()
-    return unit
-
-
-def load(folder: Path, *, threads: int | None = None) -> ClipEncoder:
+def load(
+    folder: Path,
+    *,
+    threads: int | None = None,
+    placement: Placement = Placement(),  # noqa: B008 - it is frozen
+) -> ClipEncoder:
     """Return the encoder stored in the folder.
 
     Args:
         folder: what `clip_model.save` has written, or the hub.
         threads: CPU threads to encode with; None for torch's own choice.
+        placement: where it runs and with which numbers.
 
     Raises:
         InvalidData: the folder does not hold a whole model.
-        NotSupported: the model needs something that is not open_clip's own.
+        InvalidValue: there is no such device.
+        NotSupported: the model needs something that is not open_clip's own, or it
+            cannot have this precision.
     """
+    place = place_of(placement)
     architecture, network = open_folder(folder)
     try:
         tokenizer = architecture.tokenizer(folder)
@@ -198,4 +217,19 @@ def load(folder: Path, *, threads: int | None = None) -> ClipEncoder:
         raise InvalidData(
             "the model's vocabulary is damaged or missing; build or get it again"
         ) from error
-    return ClipEncoder(architecture, network, tokenizer, threads)
+    int8 = _int8_tower(folder, architecture, network, threads) if place.int8 else None
+    return ClipEncoder(architecture, network, tokenizer, threads, place, int8)
+
+
+def _int8_tower(
+    folder: Path, architecture: Architecture, network: Network, threads: int | None
+) -> Int8Tower:
+    """Return the image tower in whole numbers; the exact one is dropped."""
+    from thanosql_server.ml.int8_tower import open_tower  # of the extra `int8`
+
+    network.requires_grad_(False)
+    tower = open_tower(
+        folder, architecture, network, threads or torch.get_num_threads()
+    )
+    network.visual = None
+    return tower

@@ -7,15 +7,19 @@ import warnings
 from typing import TYPE_CHECKING
 
 import torch
-from open_clip.factory import load_checkpoint
+from open_clip.convert import convert_state_dict
+from open_clip.factory import load_state_dict
+from open_clip.model import convert_to_custom_text_state_dict
 from safetensors import SafetensorError
 
-from thanosql_server.errors import InvalidData
+from thanosql_server.errors import InvalidData, NotSupported
 from thanosql_server.ml.clip_model import Architecture, Preprocess, save
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
+
+    from torch import nn
 
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 
@@ -44,6 +48,9 @@ def import_checkpoint(
         InvalidData: the file is not a checkpoint of this architecture.
         NotSupported: there is no such architecture.
     """
+    if ":" in name:
+        # open_clip would read folders, or download, for names such as hf-hub:a/b.
+        raise NotSupported(f"open_clip has no architecture '{name}'")
     architecture = Architecture.named(name, preprocess)
     with torch.random.fork_rng(devices=[]):
         network = architecture.build()
@@ -52,19 +59,58 @@ def import_checkpoint(
             f"'{checkpoint.name}' is not a checkpoint; known kinds are "
             f"{', '.join(SUFFIXES)}"
         )
+    weights = _read(checkpoint)
     try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="Detected pickle protocol")
-            load_checkpoint(network, str(checkpoint), strict=True, weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InvalidData(
-            f"'{checkpoint.name}' holds more than weights and was not opened; get it "
-            "as a safetensors file"
-        ) from error
-    except (OSError, EOFError, SafetensorError) as error:
-        raise InvalidData(f"'{checkpoint.name}' is damaged; get it again") from error
+        network.load_state_dict(_named_as_in(network, weights), strict=True)
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise InvalidData(
-            f"'{checkpoint.name}' does not hold the weights of a {name}"
+            f"'{checkpoint.name}' does not hold the weights of {name}"
         ) from error
     save(folder, architecture, network, about or {})
+
+
+def _read(checkpoint: Path) -> dict[str, Any]:
+    """Return the tensors of a file by name.
+
+    Raises:
+        InvalidData: it is damaged, or holds something else.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old formats, and of programs
+            weights: dict[str, Any] = load_state_dict(checkpoint, weights_only=True)
+            return weights
+    except (OSError, EOFError, RuntimeError, SafetensorError) as error:
+        # A TorchScript archive is a program; torch refuses it with a plain error.
+        if "TorchScript" in str(error):
+            raise _more(checkpoint) from error
+        raise InvalidData(f"'{checkpoint.name}' is damaged; get it again") from error
+    except pickle.UnpicklingError as error:
+        raise _more(checkpoint) from error
+    except (TypeError, AttributeError, LookupError, StopIteration) as error:
+        raise InvalidData(f"'{checkpoint.name}' holds no weights") from error
+
+
+def _more(checkpoint: Path) -> InvalidData:
+    return InvalidData(
+        f"'{checkpoint.name}' holds more than weights and was not opened; get it as a "
+        "safetensors file"
+    )
+
+
+def _named_as_in(network: nn.Module, weights: dict[str, Any]) -> dict[str, Any]:
+    """Return the weights by the names of this network, which differ by who wrote them.
+
+    open_clip's own `load_checkpoint` also stretches positions to another number of
+    them, so that a checkpoint of another architecture may pass for this one.
+    """
+    weights = convert_state_dict(network, weights)
+    if "positional_embedding" in weights and not hasattr(
+        network, "positional_embedding"
+    ):
+        weights = convert_to_custom_text_state_dict(weights)
+    for name in ("logit_scale", "logit_bias"):
+        there, wanted = weights.get(name), getattr(network, name, None)
+        if there is not None and wanted is not None:
+            weights[name] = there.reshape(wanted.shape)
+    return weights

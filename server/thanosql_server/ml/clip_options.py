@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from thanosql_server.ml.placement import AUTO, device_option
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -30,6 +32,7 @@ class ClipOptions:
         seed: two runs with the same seed on one machine give the same model.
         init: name of the model to start from; None to start from scratch.
         init_folder: where that model is (the caller looks it up).
+        device: where to train, as `ml.placement.Placement.device`.
         overwrite: replace a model of the same name (the caller's business).
     """
 
@@ -42,6 +45,7 @@ class ClipOptions:
     seed: int = 0
     init: str | None = None
     init_folder: Path | None = None
+    device: str = AUTO
     overwrite: bool = False
 
     @classmethod
@@ -66,6 +70,7 @@ class ClipOptions:
             image_size=_image_size(options),
             seed=options.integer("seed", default.seed, minimum=0, maximum=2**32 - 1),
             init=options.text("init", "") or None,
+            device=device_option(options),
             overwrite=options.flag("overwrite", default.overwrite),
         )
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from thanosql_server.ml.framing import Framing
+
 
 @runtime_checkable
 class Encoder(Protocol):
@@ -39,6 +41,13 @@ class Encoder(Protocol):
     @property
     def decode_side(self) -> int:
         """Pixels a picture's shorter side needs when decoded; 0 for all there are."""
+
+    @property
+    def framing(self) -> Framing | None:
+        """What `preprocess` does to the pixels; None if a `Framing` cannot say it.
+
+        With it, plain JPEGs need not pass through Pillow (see `jpeg.read_jpeg`).
+        """
 
     def preprocess(self, image: Image.Image) -> NDArray[np.uint8]:
         """Return the picture as the network sees it, (C, H, W); deterministic."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from thanosql_server.errors import NotSupported, UndefinedObject, nearest
 from thanosql_server.ml.clip_options import ClipOptions
+from thanosql_server.ml.placement import Placement
 from thanosql_server.ml.simclr_options import SimCLROptions
 
 if TYPE_CHECKING:
@@ -35,7 +37,13 @@ class TrainingOptions(Protocol):
 class Load(Protocol):
     """Opens a model's folder."""
 
-    def __call__(self, folder: Path, *, threads: int | None = None) -> Encoder:
+    def __call__(
+        self,
+        folder: Path,
+        *,
+        threads: int | None = None,
+        placement: Placement = ...,
+    ) -> Encoder:
         """Return the encoder stored in the folder."""
 
 
@@ -52,6 +60,7 @@ class Family:
         train: trains on batches that hold the path column, writes a model into the
             folder and returns its metrics; see `simclr.train`.
         load: opens such a folder.
+        code: the module that opens it, whose import takes seconds.
         aliases: other names that the dialect's documents have for it.
     """
 
@@ -64,6 +73,7 @@ class Family:
         dict[str, Any],
     ]
     load: Load
+    code: str
     aliases: tuple[str, ...] = ()
 
 
@@ -79,10 +89,15 @@ def _train_simclr(
     return train(batches, resolve, options, folder, control)
 
 
-def _load_simclr(folder: Path, *, threads: int | None = None) -> Encoder:
+def _load_simclr(
+    folder: Path,
+    *,
+    threads: int | None = None,
+    placement: Placement = Placement(),  # noqa: B008 - it is frozen
+) -> Encoder:
     from thanosql_server.ml.simclr_encoder import load  # torch again
 
-    return load(folder, threads=threads)
+    return load(folder, threads=threads, placement=placement)
 
 
 def _train_clip(
@@ -97,10 +112,15 @@ def _train_clip(
     return train(batches, resolve, options, folder, control)
 
 
-def _load_clip(folder: Path, *, threads: int | None = None) -> Encoder:
+def _load_clip(
+    folder: Path,
+    *,
+    threads: int | None = None,
+    placement: Placement = Placement(),  # noqa: B008 - it is frozen
+) -> Encoder:
     from thanosql_server.ml.clip_encoder import load  # torch and open_clip
 
-    return load(folder, threads=threads)
+    return load(folder, threads=threads, placement=placement)
 
 
 IMAGE_COLUMNS = ("image_path", "image", "img_path", "filepath", "path")
@@ -113,6 +133,7 @@ FAMILIES: tuple[Family, ...] = (
         parse=SimCLROptions.parse,
         train=_train_simclr,
         load=_load_simclr,
+        code="thanosql_server.ml.simclr_encoder",
     ),
     Family(
         name="CLIP",
@@ -121,12 +142,22 @@ FAMILIES: tuple[Family, ...] = (
         parse=ClipOptions.parse,
         train=_train_clip,
         load=_load_clip,
+        code="thanosql_server.ml.clip_encoder",
         aliases=("CLIPEn",),
     ),
 )
 
 # Families of the documented dialect that are not built yet.
 NOT_YET = ("CLIPKo",)
+
+
+def preload(name: str) -> None:
+    """Import the code of a family, so that the first use of a model does not wait.
+
+    Raises:
+        ThanoSQLError: there is no such family.
+    """
+    importlib.import_module(family(name).code)
 
 
 def family(name: str) -> Family:

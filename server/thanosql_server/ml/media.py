@@ -25,6 +25,8 @@ MAX_PIXELS = 100_000_000
 # programs (EPS calls Ghostscript), which untrusted files must not reach.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
 
+_METADATA = frozenset({"exif", "xmp", "Raw profile type exif", "XML:com.adobe.xmp"})
+_ORIENTATION = 0x0112
 _GREY_MODES = frozenset({"1", "L", "LA", "La"})
 _pillow_lock = threading.Lock()
 
@@ -55,8 +57,8 @@ def open_image(
     Raises:
         UnreadableImage: there is no such file, or it is not a usable picture.
     """
-    with _open_file(path) as file:
-        image = _open_header(file, max_pixels)
+    with open_file(path) as file:
+        image = open_header(file, max_pixels)
         return _decode(image, decode_side)
 
 
@@ -66,12 +68,16 @@ def read_size(path: Path, *, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     Raises:
         UnreadableImage: as `open_image`.
     """
-    with _open_file(path) as file:
-        return _open_header(file, max_pixels).size
+    with open_file(path) as file:
+        return open_header(file, max_pixels).size
 
 
-def _open_file(path: Path) -> IO[bytes]:
-    """Open the file if it can be a picture at all."""
+def open_file(path: Path) -> IO[bytes]:
+    """Open the file if it can be a picture at all.
+
+    Raises:
+        UnreadableImage: there is no such file, or it cannot be read.
+    """
     _check_file(path)
     try:
         return path.open("rb")
@@ -95,8 +101,12 @@ def _check_file(path: Path) -> None:
         raise UnreadableImage("empty file")
 
 
-def _open_header(file: IO[bytes], max_pixels: int) -> Image.Image:
-    """Read the header only and refuse a picture that is too large to decode."""
+def open_header(file: IO[bytes], max_pixels: int) -> Image.Image:
+    """Read the header only and refuse a picture that is too large to decode.
+
+    Raises:
+        UnreadableImage: it is not one of FORMATS, or larger than `max_pixels`.
+    """
     try:
         with _pillow_as_we_need_it():
             image = Image.open(file, formats=FORMATS)
@@ -107,6 +117,17 @@ def _open_header(file: IO[bytes], max_pixels: int) -> Image.Image:
         size, limit = f"{width} x {height} pixels", _count(max_pixels)
         raise UnreadableImage(f"{size} exceed the limit of {limit}")
     return image
+
+
+def is_upright(image: Image.Image) -> bool:
+    """Return whether a picture's metadata leaves it as it is stored."""
+    if not _METADATA & image.info.keys():
+        return True
+    try:
+        with _pillow_as_we_need_it():
+            return bool(image.getexif().get(_ORIENTATION, 1) == 1)
+    except Exception:  # damaged metadata may raise nearly anything
+        return False
 
 
 def _decode(image: Image.Image, decode_side: int) -> Image.Image:

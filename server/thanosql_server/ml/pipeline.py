@@ -1,72 +1,42 @@
-"""Paths in, embeddings out, in order: decode threads run ahead of the encoder.
+"""Paths in, embeddings out, in order: reading, encoding and storing at the same time.
 
-Memory is bounded: at most `2 * batch_size + decode_threads` preprocessed pictures
-wait, however many paths there are and however slowly the embeddings are taken.
+Threads read and decode, one thread feeds the encoder, and whoever takes the embeddings
+stores them, each working while the others do. Memory is bounded: at most
+`AHEAD * batch_size + decode_threads` pictures are under way, however many paths there
+are and however slowly the embeddings are taken.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
-from dataclasses import dataclass, field
-from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
-from thanosql_server.errors import InvalidData, ThanoSQLError
-from thanosql_server.ml.media import UnreadableImage, open_image
+from thanosql_server.errors import Cancelled
+from thanosql_server.ml.decoding import Decoded, DecodeStage, Unreadable, read_pixels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
-    from numpy.typing import NDArray
-    from PIL import Image
-
     from thanosql_server.control import Control
     from thanosql_server.ml.encoder import Encoder
 
+__all__ = ["Unreadable", "embed_paths", "with_embeddings"]
 
-@dataclass
-class Unreadable:
-    """Counts pictures that could not be used and remembers the first few."""
+AHEAD = 3
+"""Batches under way: one at the encoder, one that waits for it, one being decoded."""
+ENCODED_AT_ONCE = 256
+"""Pictures after which the encoder's thread looks whether it shall stop."""
+POLL_SECONDS = 0.05
 
-    EXAMPLES = 3
-
-    seen: int = 0
-    count: int = 0
-    examples: list[str] = field(default_factory=list)
-
-    def add(self, path: str, reason: str) -> None:
-        """Note one picture and why it could not be used."""
-        self.count += 1
-        if len(self.examples) < self.EXAMPLES:
-            self.examples.append(f"'{path}' ({reason})")
-
-    def warn(self, control: Control, consequence: str) -> None:
-        """Give the statement one warning for all of them, if there were any."""
-        if not self.count:
-            return
-        more = ", ..." if self.count > len(self.examples) else ""
-        control.warn(
-            f"{self.count} of {self.seen} pictures could not be read and "
-            f"{consequence}: {', '.join(self.examples)}{more}"
-        )
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why one picture has no pixels."""
-
-    path: str
-    reason: str
-
-
-Decoded: TypeAlias = "NDArray[np.uint8] | Failure | None"
-"""Pixels, or why there are none, or None where the path is NULL."""
+Batch: TypeAlias = "tuple[list[Decoded], pa.Array]"
+"""Decoded pictures and their embeddings."""
 
 
 def embed_paths(
@@ -87,7 +57,7 @@ def embed_paths(
         paths: as their user wrote them; taken lazily, a few ahead of the encoder.
         resolve: turns such a text into a file; its ThanoSQLErrors count as unreadable.
         encoder: what embeds.
-        control: checked before each micro-batch and given the progress.
+        control: checked while waiting for the encoder and given the progress.
         batch_size: pictures per call of the encoder.
         decode_threads: threads that read and decode.
         fail_on_error: stop at the first unreadable picture.
@@ -105,103 +75,104 @@ def embed_paths(
     """
     counted = Unreadable() if unreadable is None else unreadable
     done = 0
-    pictures = decode_batches(
-        paths,
-        resolve,
-        encoder.preprocess,
-        control,
-        batch_size=batch_size,
-        threads=decode_threads,
-        decode_side=encoder.decode_side,
+    stage = DecodeStage(
+        paths, resolve, lambda path: read_pixels(path, encoder), decode_threads
     )
+    room = AHEAD * batch_size + decode_threads
     try:
-        with closing(pictures):
-            for batch in pictures:
-                _count(batch, counted, fail_on_error=fail_on_error)
-                yield _encode(batch, encoder)
-                done += len(batch)
+        with closing(_encoded(stage, encoder, control, batch_size, room)) as batches:
+            for pictures, embeddings in batches:
+                counted.add_batch(pictures, fail_on_error=fail_on_error)
+                del pictures  # whoever stores the embeddings may take long
+                yield embeddings
+                done += len(embeddings)
                 control.report("embedding", done, total)
     finally:
         if unreadable is None:
             counted.warn(control, "have no embedding")
 
 
-def decode_batches(
-    paths: Iterable[str | None],
-    resolve: Callable[[str], Path],
-    preprocess: Callable[[Image.Image], NDArray[np.uint8]],
-    control: Control,
-    *,
-    batch_size: int,
-    threads: int,
-    decode_side: int = 0,
-) -> Generator[list[Decoded], None, None]:
-    """Yield the decoded pictures in order, `batch_size` at a time, a few ahead.
+def with_embeddings(
+    batches: Iterable[pa.RecordBatch],
+    column: str,
+    embed: Callable[[Iterable[str | None]], Iterable[pa.Array]],
+) -> Iterator[tuple[pa.RecordBatch, pa.Array]]:
+    """Yield the batches with the embeddings of their pictures.
 
-    The arguments are those of `embed_paths`. Closing the iterator waits for at most
-    one picture per thread.
+    The encoder's batches are filled across the borders of these batches, and it does
+    not wait at them.
+
+    Args:
+        batches: taken lazily, a few ahead; empty ones are left out.
+        column: name of the column of paths.
+        embed: `embed_paths` with all but its first argument.
     """
+    waiting: deque[pa.RecordBatch] = deque()
+    parts: list[pa.Array] = []
 
-    def decode(path: str | None) -> Decoded:
-        return _decode(path, resolve, preprocess, decode_side)
+    def paths() -> Iterator[str | None]:
+        for batch in batches:
+            waiting.append(batch)
+            yield from batch.column(column).to_pylist()
 
-    source = iter(paths)
-    ahead: deque[Future[Decoded]] = deque()
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+    for array in embed(paths()):
+        parts.append(array)
+        while waiting and waiting[0].num_rows <= sum(map(len, parts)):
+            batch, joined = waiting.popleft(), pa.concat_arrays(parts)
+            parts = [joined.slice(batch.num_rows)]
+            if batch.num_rows:
+                yield batch, joined.slice(0, batch.num_rows)
+
+
+def _encoded(
+    stage: DecodeStage, encoder: Encoder, control: Control, batch_size: int, room: int
+) -> Generator[Batch, None, None]:
+    """Yield decoded batches with their embeddings, in order."""
+    decoding: deque[Future[Decoded]] = deque()
+    encoding: deque[tuple[int, Future[Batch]]] = deque()
+    stop = threading.Event()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="encode")
     try:
         while True:
-            room = 2 * batch_size + threads - len(ahead)
-            ahead.extend(pool.submit(decode, path) for path in islice(source, room))
-            if not ahead:
+            under_way = len(decoding) + sum(size for size, _ in encoding)
+            decoding.extend(stage.submit(room - under_way))
+            while len(encoding) < AHEAD - 1 and decoding:
+                batch = [
+                    decoding.popleft() for _ in range(min(batch_size, len(decoding)))
+                ]
+                job = pool.submit(_encode, batch, encoder, stop)
+                encoding.append((len(batch), job))
+            if not encoding:
                 return
-            taken = [ahead.popleft() for _ in range(min(batch_size, len(ahead)))]
-            control.check()
-            yield [picture.result() for picture in taken]
+            yield _result(encoding.popleft()[1], control)
     finally:
+        stop.set()
+        stage.close()
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _decode(
-    path: str | None,
-    resolve: Callable[[str], Path],
-    preprocess: Callable[[Image.Image], NDArray[np.uint8]],
-    decode_side: int,
-) -> Decoded:
-    """Read, decode and preprocess one picture; runs in a decode thread."""
-    if path is None:
-        return None
-    try:
-        image = open_image(resolve(path), decode_side=decode_side)
-    except UnreadableImage as error:
-        return Failure(path, error.reason)
-    except ThanoSQLError as error:
-        return Failure(path, error.message)
-    return preprocess(image)
+def _result(job: Future[Batch], control: Control) -> Batch:
+    """Wait for a batch as long as the statement is not cancelled."""
+    control.check()
+    while not wait([job], POLL_SECONDS).done:
+        control.check()
+    return job.result()
 
 
-def _count(
-    batch: list[Decoded], unreadable: Unreadable, *, fail_on_error: bool
-) -> None:
-    """Count the failures of a batch, or raise the first of them."""
-    for picture in batch:
-        if picture is None:
-            continue
-        unreadable.seen += 1
-        if isinstance(picture, Failure):
-            if fail_on_error:
-                raise InvalidData(
-                    f"picture '{picture.path}' cannot be read ({picture.reason})"
-                )
-            unreadable.add(picture.path, picture.reason)
-
-
-def _encode(batch: list[Decoded], encoder: Encoder) -> pa.Array:
-    """Return the embeddings of a decoded batch, NULL where there are no pixels."""
-    pixels = [picture for picture in batch if isinstance(picture, np.ndarray)]
-    missing = np.array([not isinstance(picture, np.ndarray) for picture in batch])
+def _encode(
+    pictures: list[Future[Decoded]], encoder: Encoder, stop: threading.Event
+) -> Batch:
+    """Wait for the pixels and encode them; NULL where there are none."""
+    batch = [picture.result() for picture in pictures]
+    filled = np.array([isinstance(picture, np.ndarray) for picture in batch])
+    places = np.flatnonzero(filled)
     vectors = np.zeros((len(batch), encoder.dim), dtype=np.float32)
-    if pixels:
-        vectors[~missing] = encoder.encode_images(np.stack(pixels))
-    return pa.FixedSizeListArray.from_arrays(
-        pa.array(vectors.reshape(-1)), encoder.dim, mask=pa.array(missing)
+    for start in range(0, len(places), ENCODED_AT_ONCE):
+        if stop.is_set():
+            raise Cancelled("the statement was cancelled")
+        part = places[start : start + ENCODED_AT_ONCE]
+        vectors[part] = encoder.encode_images(np.stack([batch[i] for i in part]))
+    array = pa.FixedSizeListArray.from_arrays(
+        pa.array(vectors.reshape(-1)), encoder.dim, mask=pa.array(~filled)
     )
+    return batch, array

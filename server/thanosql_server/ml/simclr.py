@@ -22,8 +22,8 @@ from torch import nn
 
 from thanosql_server.ml import augment
 from thanosql_server.ml.nt_xent import nt_xent
+from thanosql_server.ml.placement import AUTO
 from thanosql_server.ml.simclr_encoder import Architecture, save
-from thanosql_server.ml.simclr_options import AUTO, SimCLROptions
 from thanosql_server.ml.spool import Spool, paths_of, spool
 from thanosql_server.ml.training import Leash, adamw, fit, seeded
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.control import Control
     from thanosql_server.ml.resnet import ResNet
+    from thanosql_server.ml.simclr_options import SimCLROptions
 
 METRICS = "metrics.json"
 WEIGHT_DECAY = 1e-4
@@ -192,7 +193,7 @@ def _fit(task: _Task, control: Control) -> tuple[ResNet, list[dict[str, float]]]
     module, advice = SimCLR(task), "a smaller learning_rate or a larger temperature"
     leash = Leash(task.options.max_epochs, task.steps, control, advice)
     with _threads_for(task.architecture.image_size):
-        fit(module, _Epochs(task), leash)
+        fit(module, _Epochs(task), leash, task.options.device)
     return module.backbone, leash.epochs
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
+from thanosql_server.ml.placement import AUTO, device_option
+
 if TYPE_CHECKING:
     from thanosql_server.ml.option_reader import OptionReader
 
 AUGMENTATIONS = ("digits", "grey", "photo", "none")
 BACKBONES = ("resnet8", "resnet10", "resnet18")
-AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class SimCLROptions:
         backbone: one of BACKBONES.
         image_size: side in pixels that pictures are scaled to; None to judge.
         seed: two runs with the same seed on one machine give the same model.
+        device: where to train, as `ml.placement.Placement.device`.
         overwrite: replace a model of the same name (the caller's business).
     """
 
@@ -39,6 +41,7 @@ class SimCLROptions:
     backbone: str = "resnet8"
     image_size: int | None = None
     seed: int = 0
+    device: str = AUTO
     overwrite: bool = False
 
     @classmethod
@@ -67,6 +70,7 @@ class SimCLROptions:
             backbone=_choice(options, "backbone", BACKBONES, default.backbone),
             image_size=_image_size(options),
             seed=options.integer("seed", default.seed, minimum=0, maximum=2**32 - 1),
+            device=device_option(options),
             overwrite=options.flag("overwrite", default.overwrite),
         )
 

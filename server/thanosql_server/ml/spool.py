@@ -24,8 +24,8 @@ from thanosql_server.errors import (
     UndefinedColumn,
     nearest,
 )
-from thanosql_server.ml.media import UnreadableImage, read_size
-from thanosql_server.ml.pipeline import Failure, Unreadable, decode_batches
+from thanosql_server.ml.decoding import Failure, Unreadable, decode_batches
+from thanosql_server.ml.media import UnreadableImage, open_image, read_size
 from thanosql_server.ml.pixels import to_pixels
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from PIL import Image
 
     from thanosql_server.control import Control
 
@@ -138,17 +137,16 @@ def spool(
     size = image_size or _choose_size(first, resolve)
     survey, unreadable, kept = Survey(), Unreadable(), bytearray()
 
-    def preprocess(image: Image.Image) -> NDArray[np.uint8]:
-        return to_pixels(image, size, 3)
+    def read(path: Path) -> NDArray[np.uint8]:
+        return to_pixels(open_image(path, decode_side=size), size, 3)
 
     pictures = decode_batches(
         chain(first, iterator),
         resolve,
-        preprocess,
+        read,
         control,
         batch_size=64,
         threads=threads,
-        decode_side=size,
     )
     with disk_errors(), file.open("wb") as out, closing(pictures):
         for batch in pictures:

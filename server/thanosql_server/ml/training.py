@@ -14,6 +14,7 @@ import lightning
 import torch
 
 from thanosql_server.errors import InvalidValue
+from thanosql_server.ml.device import device_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -91,21 +92,27 @@ def fit(
     module: lightning.LightningModule,
     epochs: Iterable[Any],
     leash: Leash,
+    device: str,
     **limits: Any,
 ) -> None:
-    """Train the module where it runs fastest; nothing is logged, printed or kept.
+    """Train the module in float32; nothing is logged, printed or kept.
 
     Args:
         module: what to train.
         epochs: iterated anew for every epoch; has a length, its steps.
         leash: knows the number of epochs.
+        device: where, as `placement.Placement.device`.
         limits: further arguments of `lightning.Trainer`.
+
+    Raises:
+        InvalidValue: there is no such device.
     """
+    place = device_of(device)
     with quiet_lightning():
         trainer = lightning.Trainer(
             max_epochs=leash.max_epochs,
-            accelerator="gpu" if torch.cuda.is_available() else "cpu",
-            devices=1,
+            accelerator="gpu" if place.type == "cuda" else "cpu",
+            devices=1 if place.index is None else [place.index],
             callbacks=[leash],
             logger=False,
             enable_checkpointing=False,

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Matrix = NDArray[np.float32]
+    Matrix = NDArray[np.float32] | NDArray[np.float64]
     Mask = NDArray[np.bool_]
 
 
@@ -30,31 +31,32 @@ def dim_of(dtype: pa.DataType) -> int | None:
 
 
 def as_matrix(column: pa.Array, dim: int) -> tuple[Matrix, Mask]:
-    """Return a column of vectors as a matrix and the mask of its usable rows.
+    """Return a column of vectors as a matrix and the mask of its vectors.
 
     Args:
-        column: n rows of fixed-size lists (or lists) of floats.
+        column: n rows of fixed-size lists (or lists) of numbers.
         dim: numbers per row.
 
     Returns:
-        A float32 matrix (n, dim), zeros where unusable, and a boolean mask (n,): a row
-        is unusable when it is NULL, has another length, or holds a NULL, NaN or
-        infinite number. Fixed-size lists of float32 without such rows are not copied.
+        A matrix (n, dim) of float32, or of float64 for anything wider, and a boolean
+        mask (n,): a row that is NULL or has another length is no vector, and its
+        numbers mean nothing. A NULL among the numbers is NaN. Fixed-size lists of
+        float32 are not copied.
     """
     if pa.types.is_fixed_size_list(column.type) and column.type.list_size == dim:
-        matrix = _view(column, dim)
-        usable = ~_nulls(column)
-    else:
-        matrix, usable = _gather(column, dim)
-    finite = np.isfinite(matrix.sum(axis=1, dtype=np.float64))
-    usable &= finite
-    if not usable.all():
-        matrix = np.where(usable[:, None], matrix, np.float32(0))
-    return matrix, usable
+        return _view(column, dim), _valid(column)
+    return _gather(column, dim)
 
 
-def _nulls(column: pa.Array) -> Mask:
-    return np.asarray(column.is_null().to_numpy(zero_copy_only=False), dtype=np.bool_)
+def lengths(column: pa.Array) -> NDArray[np.int64]:
+    """Return the numbers of each row, -1 for NULL."""
+    found = pc.list_value_length(column).cast(pa.int64()).fill_null(-1)
+    counts: NDArray[np.int64] = found.to_numpy(zero_copy_only=False)
+    return counts
+
+
+def _valid(column: pa.Array) -> Mask:
+    return np.asarray(column.is_valid().to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
 def _view(column: pa.Array, dim: int) -> Matrix:
@@ -64,17 +66,25 @@ def _view(column: pa.Array, dim: int) -> Matrix:
     rows are cut out of `values` by position.
     """
     values = column.values.slice(column.offset * dim, len(column) * dim)
-    flat = values.to_numpy(zero_copy_only=False)
-    return np.asarray(flat, dtype=np.float32).reshape(len(column), dim)
+    matrix: Matrix = _numbers(values).reshape(len(column), dim)
+    return matrix
 
 
 def _gather(column: pa.Array, dim: int) -> tuple[Matrix, Mask]:
-    """Copy a column of variable-length lists row by row."""
-    matrix = np.zeros((len(column), dim), dtype=np.float32)
-    usable = np.zeros(len(column), dtype=np.bool_)
-    for row, value in enumerate(column):
-        numbers: Any = value.values if value.is_valid else None
-        if numbers is not None and len(numbers) == dim and not numbers.null_count:
-            matrix[row] = numbers.to_numpy(zero_copy_only=False)
-            usable[row] = True
-    return matrix, usable
+    """Copy those rows of variable-length lists that have `dim` numbers."""
+    counts = lengths(column)
+    there = counts == dim
+    values = _numbers(column.flatten())  # without those of NULL rows
+    if there.all():
+        return values.reshape(len(column), dim), there
+    ends = np.cumsum(np.maximum(counts, 0))
+    matrix = np.zeros((len(column), dim), dtype=values.dtype)
+    matrix[there] = values[(ends[there] - dim)[:, None] + np.arange(dim)]
+    return matrix, there
+
+
+def _numbers(values: pa.Array) -> Any:
+    """Return numbers as float32 where that holds them, else as float64."""
+    narrow = pa.types.is_float32(values.type) or pa.types.is_float16(values.type)
+    plain = values.to_numpy(zero_copy_only=False)
+    return np.asarray(plain, dtype=np.float32 if narrow else np.float64)

@@ -1,4 +1,4 @@
-"""Queries: plain SQL text with ThanoSQL clauses found in it, at any depth.
+"""Queries: plain SQL text with ThanoSQL clauses and calls found in it, at any depth.
 
 The body of a clause is either in parentheses, and then ends with them, or it reaches
 to the end of the statement or to the parenthesis around the clause.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from thanosql_server.errors import SyntaxError_, nearest
+from thanosql_server.sql.calls import Place, is_call, read_call
 from thanosql_server.sql.nodes import (
     Convert,
     ListObjects,
@@ -16,10 +16,8 @@ from thanosql_server.sql.nodes import (
     Print,
     Query,
     Search,
-    SearchItem,
     Span,
 )
-from thanosql_server.sql.options import Parameter, show
 from thanosql_server.sql.recognition import (
     MEDIA,
     PRINTED,
@@ -27,24 +25,16 @@ from thanosql_server.sql.recognition import (
     is_clause,
     starts_query,
 )
+from thanosql_server.sql.search_items import items_before_using, items_in_options
 from thanosql_server.sql.tokens import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Literal
 
-    from thanosql_server.errors import Position
     from thanosql_server.sql.cursor import Cursor
-    from thanosql_server.sql.nodes import Clause
-    from thanosql_server.sql.options import Options, Value
-    from thanosql_server.sql.tokens import Token
-
-_KINDS: dict[str, Literal["text", "image"]] = {
-    "text": "text",
-    "texts": "text",
-    "image": "image",
-    "images": "image",
-}
+    from thanosql_server.sql.nodes import Call, Clause
+    from thanosql_server.sql.options import Options
 
 
 class UnsupportedClause(Exception):
@@ -102,40 +92,78 @@ def read_expression(
             depth += (token.text in "([{") - (token.text in ")]}")
         return False
 
-    read = _scan(cursor, ended)
+    read = _Scan(cursor, ended).query()
     if cursor.index == first:
         raise cursor.error(expected)
     return read
 
 
-def _scan(cursor: Cursor, ends: Callable[[Cursor], bool] | None = None) -> Query:
-    """Read up to the end of the statement or a parenthesis opened before here.
+def _scan(cursor: Cursor) -> Query:
+    """Read up to the end of the statement or a parenthesis opened before here."""
+    return _Scan(cursor).query()
 
-    With `ends`, which is asked at every token, it is an expression.
+
+def _never(cursor: Cursor) -> bool:
+    return False
+
+
+class _Scan:
+    """One query, or an expression, on its way through its tokens.
+
+    Args:
+        cursor: at its beginning.
+        ends: is asked at every token whether an expression ends there.
     """
-    start, first = cursor.here(), cursor.index
-    clauses: list[Clause] = []
-    placeholders: list[Placeholder] = []
-    opened: list[Token] = []
-    while (token := cursor.peek()) is not None and not (ends and ends(cursor)):
-        if token.kind is Kind.WORD:
-            if is_clause(cursor, surely=ends is None and cursor.index == first):
-                clauses.append(_read_clause(cursor))
-                continue
+
+    def __init__(self, cursor: Cursor, ends: Callable[[Cursor], bool] = _never) -> None:
+        self._cursor = cursor
+        self._ends = ends
+        self._first = cursor.index if ends is _never else -1
+        self._start = cursor.here()
+        self._place = Place(self._start)
+        self._clauses: list[Clause] = []
+        self._placeholders: list[Placeholder] = []
+        self._calls: list[Call] = []
+
+    def query(self) -> Query:
+        cursor = self._cursor
+        while (token := cursor.peek()) is not None:
+            ends = token.kind is Kind.SYMBOL and token.text in ";)"
+            if ends and (token.text == ";" or not self._place.depth):
+                break
+            if self._ends(cursor):
+                break
+            self._step()
+        if self._place.opening is not None:
+            raise cursor.error_at("'(' is not closed", self._place.opening)
+        calls = sorted(self._calls, key=lambda call: call.span.start)
+        return Query(
+            cursor.text,
+            cursor.span_from(self._start),
+            tuple(self._clauses),
+            tuple(self._placeholders),
+            tuple(calls),
+        )
+
+    def _step(self) -> None:
+        """Read a clause, a call or a token."""
+        cursor, token = self._cursor, self._cursor.tokens[self._cursor.index]
+        if token.kind is Kind.WORD or token.kind is Kind.QUOTED:
+            if is_clause(cursor, surely=cursor.index == self._first):
+                self._clauses.append(_read_clause(cursor))
+                return
+            if is_call(cursor, self._place):
+                call = read_call(cursor, self._place, self._step, self._calls)
+                self._calls.append(call)
+                return
+            self._place.see(cursor)
         elif token.kind is Kind.PARAMETER:
             index = cursor.parameter(token).index
-            placeholders.append(Placeholder(index, Span(token.start, token.end)))
-        elif token.is_symbol("("):
-            opened.append(token)
-        elif token.is_symbol(";") or (token.is_symbol(")") and not opened):
-            break
-        elif token.is_symbol(")"):
-            opened.pop()
-        cursor.advance()
-    if opened:
-        raise cursor.error_at("'(' is not closed", opened[-1])
-    span = cursor.span_from(start)
-    return Query(cursor.text, span, tuple(clauses), tuple(placeholders))
+            span = Span(token.start, token.end)
+            self._placeholders.append(Placeholder(index, span))
+        elif token.kind is Kind.SYMBOL and token.text in "()":
+            self._place.see(cursor)
+        cursor.index += 1
 
 
 def _read_clause(cursor: Cursor) -> Clause:
@@ -158,93 +186,41 @@ def _read_convert(cursor: Cursor) -> Convert:
 def _read_search(cursor: Cursor) -> Search:
     start, first = cursor.here(), cursor.peek()
     cursor.expect_words("SEARCH")
-    if cursor.word() in MEDIA - {"IMAGE"}:
+    if cursor.word() in MEDIA - {"IMAGE", "TEXT"}:
         verb = f"SEARCH {cursor.advance().word}"
         raise UnsupportedClause(verb, cursor.span_from(start))
-    cursor.expect_words("IMAGE", expected="IMAGE after SEARCH")
-    items = _argument(cursor)
-    cursor.expect_words("USING", expected="USING and a model after SEARCH IMAGE ...")
+    medium: Literal["IMAGE", "TEXT"] = "IMAGE"
+    if cursor.take_words("TEXT"):
+        medium = "TEXT"
+    else:
+        cursor.expect_words("IMAGE", expected="IMAGE or TEXT after SEARCH")
+    verb = f"SEARCH {medium}"
+    items = items_before_using(cursor, verb)
+    cursor.expect_words("USING", expected=f"USING and a model after {verb} ...")
     model, position = cursor.name("the name of a model")
     options = cursor.options()
-    items = _items_in_options(items, options)
+    items = items_in_options(items, options)
     if not items:
         message = (
-            "SEARCH IMAGE needs what to search for: text='...' or image='...' "
+            f"{verb} needs what to search for: text='...' or image='...' "
             "before USING, or OPTIONS(search_by='text', search_input='...')"
         )
         raise cursor.error_at(message, first)
     body = _clause_body(cursor, _after(options, f"USING {model}"))
     span = cursor.span_from(start)
-    return Search("IMAGE", items, model, options, body, span, position)
-
-
-def _argument(cursor: Cursor) -> tuple[SearchItem, ...]:
-    """Read `text='...'`, `images=['...', '...']`; empty if USING stands here."""
-    if cursor.word() == "USING":
-        return ()
-    token = cursor.peek()
-    kind = _KINDS.get(cursor.word().lower())
-    if token is None or kind is None:
-        raise cursor.error(
-            "text=, texts=, image= or images= after SEARCH IMAGE", _KINDS
-        )
-    key = cursor.advance().text
-    cursor.expect_symbol("=", f"'=' after '{key}'")
-    value = cursor.value(f"what to search for after '{key}='")
-    return _items(kind, value, cursor.position(token))
-
-
-def _items_in_options(
-    items: tuple[SearchItem, ...], options: Options
-) -> tuple[SearchItem, ...]:
-    """Return the items of OPTIONS(search_by=, search_input=), or `items` without."""
-    given = [name for name in ("search_by", "search_input") if name in options]
-    if not given:
-        return items
-    position = options.position(given[0])
-    if items:
-        message = f"'{given[0]}' repeats what already stands before USING"
-        raise SyntaxError_(message, position=position)
-    if len(given) == 1:
-        message = "search_by and search_input go together; one of them is missing"
-        raise SyntaxError_(message, position=position)
-    by = options["search_by"]
-    kind = _KINDS.get(by.lower()) if isinstance(by, str) else None
-    if kind is None:
-        hint = nearest(str(by), _KINDS)
-        message = f"search_by must be 'text' or 'image', not {show(by)}{hint}"
-        raise SyntaxError_(message, position=position)
-    return _items(kind, options["search_input"], options.position("search_input"))
-
-
-def _items(
-    kind: Literal["text", "image"], value: Value, position: Position
-) -> tuple[SearchItem, ...]:
-    values = value if isinstance(value, tuple) else (value,)
-    if not values:
-        raise SyntaxError_("the list of what to search for is empty", position=position)
-    return tuple(_item(kind, item, position) for item in values)
-
-
-def _item(
-    kind: Literal["text", "image"], value: Value, position: Position
-) -> SearchItem:
-    if isinstance(value, (str, Parameter)):
-        return SearchItem(kind, value, position)
-    message = f"what to search for must be in quotes, not {show(value)}"
-    raise SyntaxError_(message, position=position)
+    return Search(medium, items, model, options, body, span, position)
 
 
 def _read_print(cursor: Cursor) -> Print:
     start = cursor.here()
     cursor.expect_words("PRINT")
-    if cursor.word() in PRINTED - {"IMAGE"}:
-        verb = f"PRINT {cursor.advance().word}"
-        raise UnsupportedClause(verb, cursor.span_from(start))
-    cursor.expect_words("IMAGE", expected="IMAGE after PRINT")
+    medium = PRINTED.get(cursor.word())
+    if medium is None:
+        raise cursor.error("IMAGE, AUDIO or VIDEO after PRINT", PRINTED)
+    cursor.advance()
     options = cursor.options()
-    body = _clause_body(cursor, _after(options, "PRINT IMAGE"))
-    return Print("IMAGE", options, body, cursor.span_from(start))
+    body = _clause_body(cursor, _after(options, f"PRINT {medium}"))
+    return Print(medium, options, body, cursor.span_from(start))
 
 
 def _read_list(cursor: Cursor) -> ListObjects:

@@ -100,8 +100,9 @@ def read_type(cursor: Cursor, expected: str) -> TypeText:
 def read_default(cursor: Cursor) -> Query:
     """Read the value after DEFAULT: an expression without parameters and queries."""
     default = read_expression(cursor, "a value after DEFAULT", _ends_default)
-    if default.parameters or default.clauses:
-        first = (*default.parameters, *default.clauses)[0]
+    inside = (*default.parameters, *default.clauses, *default.calls)
+    if inside:
+        first = min(inside, key=lambda one: one.span.start)
         raise SyntaxError_(
             "a default is computed later and cannot hold parameters or clauses",
             position=Position.of(cursor.text, first.span.start),

@@ -40,13 +40,14 @@ def cut(query: Query, spans: list[Span]) -> list[Query]:
             span=Span(start, end),
             clauses=_within(query.clauses, start, end),
             parameters=_within(query.parameters, start, end),
+            calls=_within(query.calls, start, end),
         )
         for start, end in zip(starts, ends, strict=True)
     ]
 
 
 def _within(items: tuple, start: int, end: int) -> tuple:  # type: ignore[type-arg]
-    # The ignore: clauses and placeholders alike, which have their span in common.
+    # The ignore: clauses, calls and placeholders, which all have a span.
     return tuple(one for one in items if start <= one.span.start < end)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from thanosql_server.sql.tokens import Token
 
 __all__ = [
+    "SEARCH_RESULT",
     "candidates",
     "embedding_column",
     "locate",
@@ -24,16 +25,27 @@ __all__ = [
     "respell",
     "similarity_column",
     "simple_table",
+    "text_column",
 ]
+
+SEARCH_RESULT = "search_result"
+"""What SEARCH called its column from 2022-11 on; a second one has the suffix 2."""
 
 # The path column was called by each of these at some time between 2022-05 and 2022-08.
 _PATH_COLUMNS = ("image_path", "img_path", "filepath", "path", "image")
-_FORMER_SIMILARITY = re.compile(r"similarity_image(\d+)")
+_SIMILARITY = re.compile(
+    rf"(.+_similarity|similarity_image|{SEARCH_RESULT})(\d*)", re.IGNORECASE
+)
 
 
 def embedding_column(model: str, base: str) -> str:
     """Return the column that CONVERT adds; `base` is the family's, say "simclr"."""
     return f"{model}_{base}".lower()
+
+
+def text_column(embedding: str) -> str:
+    """Return the column of the embeddings of texts, beside those of pictures."""
+    return f"{embedding}_text"
 
 
 def similarity_column(embedding: str, number: int) -> str:
@@ -81,16 +93,21 @@ def _dotted(tokens: list[Token]) -> tuple[str, ...]:
 def candidates(wrong: str, fields: Sequence[str]) -> str | None:
     """Return the one field that a name which is not there may stand for.
 
-    First the same name in another case; then former names: `similarity_imageN`, and
-    the five names that the path column has had.
+    First the same name in another case; then names of other times: of the similarity
+    to the Nth item (`..._similarityN`, `similarity_imageN`, `search_resultN`), and the
+    five that the path column has had.
     """
     same = {field for field in fields if field.lower() == wrong.lower()}
     if same:
         return _only(same)
-    former = _FORMER_SIMILARITY.fullmatch(wrong.lower())
-    if former:
-        ending = f"_similarity{former[1]}"
-        return _only({field for field in fields if field.lower().endswith(ending)})
+    similarity = _SIMILARITY.fullmatch(wrong)
+    if similarity:
+        number = similarity[2] or "1"
+        found = {SEARCH_RESULT + ("" if number == "1" else number)}.intersection(fields)
+        if not similarity[1].lower().endswith("_similarity"):  # that of which model?
+            ends = f"_similarity{number}"
+            found |= {one for one in fields if one.lower().endswith(ends)}
+        return _only(found)
     if wrong.lower() in _PATH_COLUMNS:
         return _only({field for field in fields if field.lower() in _PATH_COLUMNS})
     return None

@@ -21,8 +21,10 @@ __all__ = [
     "AlterTable",
     "AlterType",
     "Alteration",
+    "Argument",
     "Assignment",
     "BuildModel",
+    "Call",
     "Clause",
     "ColumnDefinition",
     "Comment",
@@ -42,6 +44,7 @@ __all__ = [
     "GetThanosql",
     "Insert",
     "ListObjects",
+    "Medium",
     "Options",
     "Parameter",
     "Placeholder",
@@ -64,6 +67,7 @@ __all__ = [
     "Value",
 ]
 
+Medium: TypeAlias = Literal["IMAGE", "AUDIO", "VIDEO"]
 Listing: TypeAlias = Literal["MODEL", "TABLE", "THANOSQL MODEL", "THANOSQL DATASET"]
 
 
@@ -104,6 +108,45 @@ class Placeholder:
 
 
 @dataclass(frozen=True)
+class Argument:
+    """One argument of a `Call`.
+
+    Attributes:
+        span: its text.
+        position: where it begins.
+        value: a text, a parameter, a list of numbers, or a call that is the whole
+            argument; None for any other expression.
+    """
+
+    span: Span
+    position: Position
+    value: str | Parameter | tuple[float, ...] | Call | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of a function of ours in the SQL text of a query.
+
+    Attributes:
+        function: its name in lower case.
+        arguments: what stands between the parentheses.
+        span: from the name to the closing parenthesis.
+        position: where the name is.
+        key: the same for calls that mean the same: those that are spelled alike in
+            one SELECT.
+        title: its column's name, the call as written, if it is an item of a select
+            list and has no alias.
+    """
+
+    function: str
+    arguments: tuple[Argument, ...]
+    span: Span
+    position: Position
+    key: tuple[object, ...]
+    title: str | None = None
+
+
+@dataclass(frozen=True)
 class Query:
     """A query: its text in the statement and the clauses directly inside it.
 
@@ -113,12 +156,15 @@ class Query:
         clauses: ThanoSQL clauses in text order; those inside a clause's body
             belong to that body.
         parameters: placeholders outside the clauses, in text order.
+        calls: calls of our functions outside the clauses, in text order, those
+            inside another call's arguments too.
     """
 
     source: str
     span: Span
     clauses: tuple[Clause, ...] = ()
     parameters: tuple[Placeholder, ...] = ()
+    calls: tuple[Call, ...] = ()
 
     @property
     def text(self) -> str:
@@ -174,13 +220,14 @@ class SearchItem:
 
 @dataclass(frozen=True)
 class Search:
-    """`SEARCH IMAGE text='...' USING model [OPTIONS(...)] AS body`.
+    """`SEARCH IMAGE|TEXT text='...' USING model [OPTIONS(...)] AS body`.
 
-    `items` holds the query items of both forms, `text=|image=` before USING and
+    The medium is what the rows hold, not what they are compared with. `items` holds
+    the query items of both forms, `text=|image=` before USING and
     OPTIONS(search_by=, search_input=).
     """
 
-    medium: Literal["IMAGE"]
+    medium: Literal["IMAGE", "TEXT"]
     items: tuple[SearchItem, ...]
     model: str
     options: Options
@@ -196,9 +243,9 @@ class Search:
 
 @dataclass(frozen=True)
 class Print:
-    """`PRINT IMAGE [OPTIONS(...)] AS body`."""
+    """`PRINT IMAGE|AUDIO|VIDEO [OPTIONS(...)] AS body`."""
 
-    medium: Literal["IMAGE"]
+    medium: Medium
     options: Options
     body: Query
     span: Span

@@ -13,14 +13,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from thanosql_server.sql.cursor import Cursor
+    from thanosql_server.sql.nodes import Medium
 
 MEDIA = frozenset({"IMAGE", "AUDIO", "VIDEO", "TEXT", "KEYWORD"})
 """What SEARCH may stand before."""
-PRINTED = frozenset({"IMAGE", "AUDIO", "VIDEO"})
+PRINTED: dict[str, Medium] = {"IMAGE": "IMAGE", "AUDIO": "AUDIO", "VIDEO": "VIDEO"}
 """What PRINT may stand before."""
 QUERY_WORDS = frozenset({"SELECT", "WITH", "VALUES", "FROM", "TABLE"})
 """First words of plain queries."""
-_SET_WORDS = frozenset({"UNION", "EXCEPT", "INTERSECT", "MINUS"})
+SET_WORDS = frozenset({"UNION", "EXCEPT", "INTERSECT", "MINUS"})
+"""What stands between two queries."""
+SECTIONS = SET_WORDS | frozenset(
+    {"SELECT", "FROM", "WHERE", "GROUP", "HAVING", "QUALIFY", "WINDOW", "ORDER"}
+    | {"LIMIT", "OFFSET", "FETCH"}
+)
+"""What begins a part of a query."""
+BEFORE_ITEM = frozenset({"SELECT", "DISTINCT", "ALL"})
+"""What stands before the first item of a select list."""
+BEFORE_EXPRESSION = BEFORE_ITEM | frozenset(
+    {"WHERE", "ON", "USING", "BY", "HAVING", "QUALIFY", "FROM", "LIMIT", "OFFSET"}
+    | {"AND", "OR", "NOT", "BETWEEN", "IN", "IS", "LIKE", "ILIKE", "SIMILAR", "TO"}
+    | {"ESCAPE", "CASE", "WHEN", "THEN", "ELSE", "ANY", "SOME"}
+)
+"""What an expression follows; a word behind any other word is an alias."""
 _EXPLAIN_WORDS = frozenset({"EXPLAIN", "ANALYZE", "VERBOSE"})
 # What follows a table's alias, as in `FROM (search image JOIN other ...)`.
 _AFTER_ALIAS = frozenset(
@@ -47,8 +62,8 @@ def _where_queries_start(cursor: Cursor) -> bool:
     if before is None or before.is_symbol("(") or before.is_symbol(")"):
         return True
     if word in ("ALL", "DISTINCT"):
-        return cursor.word(-2) in _SET_WORDS
-    return word in _SET_WORDS or word in _EXPLAIN_WORDS
+        return cursor.word(-2) in SET_WORDS
+    return word in SET_WORDS or word in _EXPLAIN_WORDS
 
 
 def _is_alias(cursor: Cursor, ahead: int) -> bool:
@@ -86,7 +101,7 @@ def _is_list(cursor: Cursor) -> bool:
     if cursor.word(1) not in ("MODEL", "TABLE") or not _where_queries_start(cursor):
         return False
     ends = cursor.at_end(2) or cursor.at_symbol(")", 2)
-    return ends or cursor.word(2) in _SET_WORDS
+    return ends or cursor.word(2) in SET_WORDS
 
 
 def _is_function(cursor: Cursor) -> bool:

@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING
 from thanosql_server.errors import SyntaxError_
 from thanosql_server.sql.nodes import ListObjects
 from thanosql_server.sql.parser import parse
+from thanosql_server.sql.recognition import (
+    BEFORE_EXPRESSION,
+    BEFORE_ITEM,
+    SECTIONS,
+)
 from thanosql_server.sql.tokens import Kind, quote, tokenize
 
 if TYPE_CHECKING:
@@ -22,18 +27,6 @@ if TYPE_CHECKING:
     from thanosql_server.sql.tokens import Token
 
 _QUERY_WORDS = frozenset({"SELECT", "WITH", "FROM", "VALUES"})
-_SET_WORDS = frozenset({"UNION", "EXCEPT", "INTERSECT", "MINUS"})
-_SECTIONS = _SET_WORDS | frozenset(
-    {"SELECT", "FROM", "WHERE", "GROUP", "HAVING", "QUALIFY", "WINDOW", "ORDER"}
-    | {"LIMIT", "OFFSET", "FETCH"}
-)
-_BEFORE_ITEM = frozenset({"SELECT", "DISTINCT", "ALL"})
-# A word behind any other word is an alias, as in `SELECT price image FROM t`.
-_BEFORE_EXPRESSION = _BEFORE_ITEM | frozenset(
-    {"WHERE", "ON", "USING", "BY", "HAVING", "QUALIFY", "FROM", "LIMIT", "OFFSET"}
-    | {"AND", "OR", "NOT", "BETWEEN", "IN", "IS", "LIKE", "ILIKE", "SIMILAR", "TO"}
-    | {"ESCAPE", "CASE", "WHEN", "THEN", "ELSE", "ANY", "SOME"}
-)
 
 
 @dataclass
@@ -122,7 +115,7 @@ def _enter(
         frames.append(_Frame(frames[-1].depth + is_query, is_query))
     elif token.is_symbol(")") and len(frames) > 1:
         frames.pop()
-    elif token.word in _SECTIONS:
+    elif token.word in SECTIONS:
         frames[-1].section = token.word
 
 
@@ -160,18 +153,18 @@ def _leads_expression(
         return before.text not in (")", "]")
     if before.word == "FROM" and frame.is_query:
         return _word(second) == "DISTINCT"
-    return before.word in _BEFORE_EXPRESSION
+    return before.word in BEFORE_EXPRESSION
 
 
 def _begins_item(before: Token | None) -> bool:
-    return _is_symbol(before, ",") or _word(before) in _BEFORE_ITEM
+    return _is_symbol(before, ",") or _word(before) in BEFORE_ITEM
 
 
 def _ends_item(following: Token | None) -> bool:
     closes = following is None or following.kind is Kind.SYMBOL
     if closes:
         return following is None or following.text in (",", ")", ";")
-    return _word(following) in _SECTIONS
+    return _word(following) in SECTIONS
 
 
 def _at(tokens: list[Token], index: int) -> Token | None:

@@ -1,30 +1,35 @@
 """A query with ThanoSQL clauses -> plain SQL for DataFusion.
 
-Each clause's text is replaced by a query around its body, innermost first; all other
-text stays as it is. What the text cannot know (names of columns and functions) comes
-from the engine as `Facts`.
+Each clause's text is replaced by a query around its body, innermost first, and each
+call of our functions by one that is made for it; all other text stays as it is. What
+the text cannot know (names of columns and functions) comes from the engine as `Facts`.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from itertools import count
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from thanosql_server.errors import Position
 from thanosql_server.sql.nodes import (
+    Call,
     Convert,
     ListObjects,
     Placeholder,
     Print,
     Search,
 )
-from thanosql_server.sql.tokens import quote
+from thanosql_server.sql.tokens import quote, quote_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from thanosql_server.sql.nodes import Clause, Query
+    from thanosql_server.sql.nodes import Clause, Query, Span
+
+    _Insert: TypeAlias = Clause | Placeholder | Call
 
 
 @dataclass(frozen=True)
@@ -34,13 +39,19 @@ class SearchFacts:
     Attributes:
         column: the embedding's column in the body.
         functions: one similarity function per query item; each knows its vector.
+        labels: a text for each function, which says what it compares with.
         names: the similarity columns, one per query item.
-        top_k: sort by the first similarity and keep so many rows; None keeps all.
+        replaced: columns of the body that go, since they have such a name.
+        is_sorted: sort by the first similarity, the best first.
+        top_k: keep so many of the best rows; None keeps all.
     """
 
     column: str
     functions: tuple[str, ...]
+    labels: tuple[str, ...]
     names: tuple[str, ...]
+    replaced: tuple[str, ...] = ()
+    is_sorted: bool = False
     top_k: int | None = None
 
 
@@ -50,28 +61,50 @@ class ConvertFacts:
 
     Attributes:
         function: the model's embedding function.
-        image_column: the path column of the body.
+        column: the column of the body with paths, or texts.
         name: the new column.
         replaces: whether the body has a column of that name already.
     """
 
     function: str
-    image_column: str
+    column: str
     name: str
     replaces: bool = False
 
 
 @dataclass(frozen=True)
 class PrintFacts:
-    """How to compute a PRINT clause; like `ConvertFacts`."""
+    """Which column PRINT adds: the path for now, the file when the rows go out.
+
+    Attributes:
+        path_column: the path column of the body.
+        name: the new column.
+    """
+
+    path_column: str
+    name: str
+
+
+@dataclass(frozen=True)
+class CallFacts:
+    """How to write a call.
+
+    Attributes:
+        function: the function that stands for it.
+        arguments: the number of an argument that is kept, from 0, or a text in the
+            place of one that the function knows already.
+    """
 
     function: str
-    image_column: str
-    name: str
+    arguments: tuple[int | str, ...]
 
 
 class Facts(Protocol):
     """What the engine knows about a clause; `body` is its query as plain SQL."""
+
+    def call(self, call: Call) -> CallFacts:
+        """Return how to write a call."""
+        ...
 
     def search(self, clause: Search, body: str) -> SearchFacts:
         """Return how to compute a SEARCH clause."""
@@ -81,8 +114,8 @@ class Facts(Protocol):
         """Return how to compute a CONVERT clause, or a SELECT of its stored rows."""
         ...
 
-    def print_image(self, clause: Print, body: str) -> PrintFacts:
-        """Return how to compute a PRINT clause."""
+    def print_files(self, clause: Print, body: str) -> PrintFacts:
+        """Return which column a PRINT clause adds."""
         ...
 
     def listing(self, clause: ListObjects) -> str:
@@ -127,14 +160,14 @@ class Rewritten:
 
 def rewrite(query: Query, facts: Facts) -> Rewritten:
     """Replace the clauses and placeholders of a query by plain SQL."""
-    writer = _Writer()
+    writer = _Writer(count(1))
     _write_query(writer, query, facts)
     return Rewritten(writer.sql, query.source, tuple(writer.segments))
 
 
 def splice(source: str, pieces: Sequence[str | Query], facts: Facts) -> Rewritten:
     """Put pieces of SQL and of the statement together, as `rewrite` does for one."""
-    writer = _Writer()
+    writer = _Writer(count(1))
     origin = 0
     for piece in pieces:
         if isinstance(piece, str):
@@ -146,9 +179,10 @@ def splice(source: str, pieces: Sequence[str | Query], facts: Facts) -> Rewritte
 
 
 class _Writer:
-    """SQL under construction with its segments."""
+    """SQL under construction with its segments; `aliases` numbers derived tables."""
 
-    def __init__(self) -> None:
+    def __init__(self, aliases: Iterator[int]) -> None:
+        self._aliases = aliases
         self._pieces: list[str] = []
         self._length = 0
         self.segments: list[Segment] = []
@@ -156,6 +190,15 @@ class _Writer:
     @property
     def sql(self) -> str:
         return "".join(self._pieces)
+
+    def inner(self) -> _Writer:
+        """Return a writer of a piece that `add_all` takes in later."""
+        return _Writer(self._aliases)
+
+    def aliases(self) -> tuple[str, str]:
+        """Return names for a clause's body and its result; two in one FROM differ."""
+        number = next(self._aliases)
+        return (f"__s{number}", f"__r{number}") if number > 1 else ("__s", "__r")
 
     def add(self, text: str, origin: int, *, verbatim: bool) -> None:
         self.segments.append(Segment(self._length, origin, verbatim))
@@ -172,18 +215,50 @@ class _Writer:
 
 
 def _write_query(writer: _Writer, query: Query, facts: Facts) -> None:
-    """Copy the query's text, writing clauses and placeholders in their places."""
-    offset = query.span.start
-    inserts = (*query.clauses, *query.parameters)
-    for insert in sorted(inserts, key=lambda one: one.span.start):
-        before = query.source[offset : insert.span.start]
-        writer.add(before, offset, verbatim=True)
+    """Copy the query's text, but for clauses, calls and placeholders."""
+    inserts = (*query.clauses, *query.parameters, *query.calls)
+    in_order = deque(sorted(inserts, key=lambda one: one.span.start))
+    _write_piece(writer, query.source, query.span, in_order, facts)
+
+
+def _write_piece(
+    writer: _Writer, source: str, span: Span, inserts: deque[_Insert], facts: Facts
+) -> None:
+    """Copy a piece of the text and take the inserts in it off their queue."""
+    offset = span.start
+    while inserts and inserts[0].span.start < span.end:
+        insert = inserts.popleft()
+        writer.add(source[offset : insert.span.start], offset, verbatim=True)
         if isinstance(insert, Placeholder):
-            _write_placeholder(writer, query.source, insert)
+            _write_placeholder(writer, source, insert)
+        elif isinstance(insert, Call):
+            _write_call(writer, source, insert, inserts, facts)
         else:
             _write_clause(writer, insert, facts)
         offset = insert.span.end
-    writer.add(query.source[offset : query.span.end], offset, verbatim=True)
+    writer.add(source[offset : span.end], offset, verbatim=True)
+
+
+def _write_call(
+    writer: _Writer, source: str, call: Call, inserts: deque[_Insert], facts: Facts
+) -> None:
+    origin = call.span.start
+    written = facts.call(call)
+    before = f"{written.function}("
+    for argument in written.arguments:
+        writer.add(before, origin, verbatim=False)
+        before = ", "
+        if isinstance(argument, str):
+            writer.add(quote_text(argument), origin, verbatim=False)
+            continue
+        span = call.arguments[argument].span
+        while inserts and inserts[0].span.start < span.start:
+            inserts.popleft()
+        _write_piece(writer, source, span, inserts, facts)
+    while inserts and inserts[0].span.start < call.span.end:
+        inserts.popleft()
+    alias = "" if call.title is None else f" AS {quote(call.title)}"
+    writer.add(f"){alias}", origin, verbatim=False)
 
 
 def _write_placeholder(writer: _Writer, source: str, placeholder: Placeholder) -> None:
@@ -204,45 +279,53 @@ def _write_clause(writer: _Writer, clause: Clause, facts: Facts) -> None:
     if isinstance(clause, ListObjects):
         writer.add(f"({facts.listing(clause)}\n)", origin, verbatim=False)
         return
-    body = _Writer()
+    alias, result = writer.aliases()
+    body = writer.inner()
     _write_query(body, clause.body, facts)
-    around = _around(clause, body.sql, facts)
+    around = _around(clause, alias, body.sql, facts)
     if isinstance(around, str):
         writer.add(f"({around})", origin, verbatim=False)
         return
     head, tail = around
-    # The line break keeps a comment at the end of the body from eating the rest.
-    writer.add(f"(SELECT {head} FROM (", origin, verbatim=False)
+    # Only an alias around it all makes a new column one of the same table as the rest.
+    writer.add(f"(SELECT * FROM (SELECT {head} FROM (", origin, verbatim=False)
     writer.add_all(body)
-    writer.add(f"\n) AS __s{tail})", origin, verbatim=False)
+    # The line break keeps a comment at the end of the body from eating the rest.
+    writer.add(f"\n) AS {alias}) AS {result}{tail})", origin, verbatim=False)
 
 
 def _around(
-    clause: Convert | Search | Print, body: str, facts: Facts
+    clause: Convert | Search | Print, alias: str, body: str, facts: Facts
 ) -> tuple[str, str] | str:
     """Return the select list before the body and what follows, or all there is."""
     if isinstance(clause, Search):
-        return _search(facts.search(clause, body))
+        return _search(facts.search(clause, body), alias)
     if isinstance(clause, Convert):
         convert = facts.convert(clause, body)
         if isinstance(convert, str):
             return convert
-        every = f"__s.* EXCEPT ({quote(convert.name)})" if convert.replaces else "__s.*"
-        return f"{every}, {_call(convert)}", ""
-    return f"__s.*, {_call(facts.print_image(clause, body))}", ""
+        kept = f" EXCEPT ({quote(convert.name)})" if convert.replaces else ""
+        return f"{alias}.*{kept}, {_call(convert, alias)}", ""
+    printed = facts.print_files(clause, body)
+    path = f"CAST({alias}.{quote(printed.path_column)} AS VARCHAR)"
+    return f"{alias}.*, CAST({path} AS BYTEA) AS {quote(printed.name)}", ""
 
 
-def _call(facts: ConvertFacts | PrintFacts) -> str:
-    path = f"CAST(__s.{quote(facts.image_column)} AS VARCHAR)"
+def _call(facts: ConvertFacts, alias: str) -> str:
+    path = f"CAST({alias}.{quote(facts.column)} AS VARCHAR)"
     return f"{facts.function}({path}) AS {quote(facts.name)}"
 
 
-def _search(facts: SearchFacts) -> tuple[str, str]:
+def _search(facts: SearchFacts, alias: str) -> tuple[str, str]:
     similarities = "".join(
-        f", {function}(__s.{quote(facts.column)}) AS {quote(name)}"
-        for function, name in zip(facts.functions, facts.names, strict=True)
+        f", {function}({alias}.{quote(facts.column)}, {quote_text(label)})"
+        f" AS {quote(name)}"
+        for function, label, name in zip(
+            facts.functions, facts.labels, facts.names, strict=True
+        )
     )
-    if facts.top_k is None:
-        return f"__s.*{similarities}", ""
-    best = f" ORDER BY {quote(facts.names[0])} DESC LIMIT {facts.top_k}"
-    return f"__s.*{similarities}", best
+    kept = f" EXCEPT ({', '.join(map(quote, facts.replaced))})"
+    columns = f"{alias}.*{kept if facts.replaced else ''}{similarities}"
+    order = f" ORDER BY {quote(facts.names[0])} DESC" if facts.is_sorted else ""
+    limit = "" if facts.top_k is None else f" LIMIT {facts.top_k}"
+    return columns, order + limit

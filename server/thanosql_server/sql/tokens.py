@@ -115,6 +115,11 @@ def quote(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def quote_text(text: str) -> str:
+    """Return the text as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def excerpt(text: str, limit: int = 30) -> str:
     """Return the beginning of `text`, quoted, for a message."""
     line = " ".join(text.split())

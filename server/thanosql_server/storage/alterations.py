@@ -10,17 +10,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thanosql_server.errors import NotNullViolation
-from thanosql_server.storage.columns import storable_field
+from thanosql_server.storage.columns import origin_field, storable_field
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import lance
     import pyarrow as pa
-
-
-_COMPANION = "_thanosql_origin_"
-"""Begins the name of the hidden column with what embeddings were made from."""
 
 
 def add_empty_column(dataset: lance.LanceDataset, field: pa.Field) -> None:
@@ -37,14 +33,14 @@ def rename_column(dataset: lance.LanceDataset, old: str, new: str) -> None:
     """Give a column another name; what is declared of it stays."""
     renamed = {old: new}
     for companion in _companions(dataset, old):
-        renamed[companion] = _COMPANION + new
+        renamed[companion] = str(origin_field(new).name)
     changes: Any = [{"path": path, "name": name} for path, name in renamed.items()]
     dataset.alter_columns(*changes)  # the stub wants every key of a change
 
 
 def _companions(dataset: lance.LanceDataset, name: str) -> list[str]:
     """Return the hidden column that belongs to a column of embeddings, if any."""
-    companion = _COMPANION + name
+    companion = str(origin_field(name).name)
     return [companion] if companion in dataset.schema.names else []
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 RESERVED = frozenset({"_rowid", "_rowaddr", "_rowoffset"})
 """Column names that Lance keeps for itself."""
 
+HIDDEN = "_thanosql_"
+"""Columns whose names begin so are ours: users neither see nor make them."""
+
 _SPECIAL = frozenset(".`")
 """Characters by which Lance takes a column name for a path or a quoted name."""
 
@@ -55,6 +58,11 @@ def storable_field(field: pa.Field) -> pa.Field:
         InvalidData: its name or type cannot be stored.
     """
     name = field.name
+    if is_hidden(name):
+        raise InvalidData(
+            f"a table cannot have a column named '{name}'; names that begin with "
+            f"'{HIDDEN}' are the server's own"
+        )
     if not name or name in RESERVED or not _SPECIAL.isdisjoint(name):
         raise InvalidData(
             f"a table cannot have a column named '{name}'; choose a name that is "
@@ -82,19 +90,38 @@ def declared_schema(schema: pa.Schema) -> pa.Schema:
     return pa.schema(fields, metadata=schema.metadata)
 
 
-def fitting(given: pa.Schema, kept: pa.Schema) -> Callable[..., pa.RecordBatch]:
+def is_hidden(name: str) -> bool:
+    """Return whether users do not see a column of this name."""
+    return name.lower().startswith(HIDDEN)
+
+
+def origin_field(name: str) -> pa.Field:
+    """Return the hidden column that says what the values of a column were made from."""
+    return pa.field(f"{HIDDEN}origin_{name}", pa.uint64())
+
+
+def visible(schema: pa.Schema) -> pa.Schema:
+    """Return the columns that users see."""
+    fields = [field for field in schema if not is_hidden(field.name)]
+    return pa.schema(fields, metadata=schema.metadata)
+
+
+def fitting(
+    given: pa.Schema, kept: pa.Schema, *, hidden: bool = False
+) -> Callable[..., pa.RecordBatch]:
     """Return a function that gives batches of `given` the columns of `kept`, by name.
 
-    Columns that `given` lacks are NULL. The function raises NotNullViolation for a NULL
-    in a column that allows none.
+    Columns that `given` lacks are NULL; hidden ones it may have with `hidden` only.
+    The function raises NotNullViolation for a NULL in a column that allows none.
 
     Raises:
         UndefinedColumn: `given` has a column that `kept` lacks.
     """
-    unknown = [name for name in given.names if name not in kept.names]
+    known = (kept if hidden else visible(kept)).names
+    unknown = [name for name in given.names if name not in known]
     if unknown:
         raise UndefinedColumn(
-            f"the table has no column '{unknown[0]}'{nearest(unknown[0], kept.names)}"
+            f"the table has no column '{unknown[0]}'{nearest(unknown[0], known)}"
         )
     open_ = all(field.nullable for field in kept)
     if open_ and given.equals(kept, check_metadata=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
@@ -27,6 +27,14 @@ _CONFLICT = ("commit conflict", "incompatible transaction", "retryable")
 _FULL = ("no space left", "quota exceeded", "file too large")
 _GONE = ("not found", "no such file")
 _UNSUITABLE = ("lanceerror(schema)", "unsupported data type")
+
+
+class Source(Protocol):
+    """What is read while Lance works."""
+
+    @property
+    def failure(self) -> BaseException | None:
+        """The exception that it raised, if it did."""
 
 
 def _unchanged(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -62,7 +70,7 @@ class Relay:
 
 
 @contextmanager
-def translated(doing: str, table: str, source: Relay | None = None) -> Iterator[None]:
+def translated(doing: str, table: str, source: Source | None = None) -> Iterator[None]:
     """Turn what Lance raises while `doing` something to `table` into our errors.
 
     A failure of `source` is raised as it was, since Lance only passed it on.

@@ -9,7 +9,16 @@
     family = "SimCLR"
     architecture = "resnet8"
     updated = 2026-11-21
+    dim = 512
     files = [{ path = "config.json", ... }, { path = "weights.safetensors", ... }]
+
+    [models.laion]
+    family = "CLIP"
+    architecture = "ViT-B-32"
+    files = [{ path = "open_clip_model.safetensors", ... }]
+
+A model is what lies in a model's folder of a workspace, or one checkpoint of an
+architecture of open_clip, which becomes such a folder when it is fetched.
 
 The bytes of a file are at `datasets/<name>/<path>` or `models/<name>/<path>` below the
 hub. A hub may lie, so nothing in here may name a place outside the entry's own folder.
@@ -45,6 +54,14 @@ Kind: TypeAlias = Literal["datasets", "models"]
 WORDS: dict[Kind, str] = {"datasets": "data set", "models": "model"}
 """What errors call the kinds."""
 
+CHECKPOINTS = (".safetensors", ".pt", ".pth", ".bin")
+"""Endings of checkpoints."""
+
+CHECKPOINTS_OF = ("clip", "clipen")
+"""Names of families, in lower case, whose checkpoints become models when fetched."""
+
+MAX_DIM = 65_536
+
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -70,6 +87,8 @@ class Entry:
         licence: as the hub states it.
         architecture: of a model, such as `resnet8`.
         updated: when the hub's entry was last changed, in UTC, if it says so.
+        dim: of a model, numbers per embedding; statements can then be planned before
+            it is fetched.
     """
 
     kind: Kind
@@ -79,6 +98,7 @@ class Entry:
     licence: str = ""
     architecture: str = ""
     updated: datetime | None = None
+    dim: int | None = None
 
     @property
     def words(self) -> str:
@@ -119,9 +139,30 @@ def _entries(document: dict[str, Any]) -> Iterator[Entry]:
     for name, values in _tables(document, "models"):
         architecture = _text(values, name, "architecture", "")
         common = _common(values, name, "family")
-        if not any(file.path == "config.json" for file in common["files"]):
-            raise _Wrong(f"model '{name}' has no file config.json")
-        yield Entry("models", name, architecture=architecture, **common)
+        _require_model(common, architecture, name)
+        dim = _dim(values, name)
+        yield Entry("models", name, architecture=architecture, dim=dim, **common)
+
+
+def _require_model(common: dict[str, Any], architecture: str, name: str) -> None:
+    """Refuse files that are neither a model's folder nor one checkpoint."""
+    paths = [file.path for file in common["files"]]
+    if "config.json" in paths:
+        return
+    if not (common["category"].lower() in CHECKPOINTS_OF and architecture):
+        raise _Wrong(f"model '{name}' has no file config.json")
+    if len(paths) > 1 or not paths[0].endswith(CHECKPOINTS):
+        raise _Wrong(
+            f"model '{name}' needs config.json, or one checkpoint as its only file "
+            f"({', '.join(CHECKPOINTS)})"
+        )
+
+
+def _dim(values: dict[str, Any], name: str) -> int | None:
+    dim = values.get("dim")
+    if dim is None or (type(dim) is int and 0 < dim <= MAX_DIM):
+        return dim
+    raise _Wrong(f"'dim' of entry '{name}' must be a whole number up to {MAX_DIM}")
 
 
 def _tables(document: dict[str, Any], kind: str) -> Iterator[tuple[str, Any]]:

@@ -6,34 +6,35 @@ import errno
 import hashlib
 import logging
 import os
-import queue
 import shutil
 import threading
 import time
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
-from thanosql_server.control import Control
 from thanosql_server.errors import (
     Conflict,
+    HubUnreachable,
     InternalError,
     ResourceExhausted,
     ThanoSQLError,
     UndefinedFile,
 )
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
-from thanosql_server.storage.hub_download import POLL_SECONDS, Download, sha256_of
-from thanosql_server.storage.hub_sources import Broken, Missing, Refused
+from thanosql_server.storage.hub_download import Download, sha256_of
+from thanosql_server.storage.hub_pool import for_each
+from thanosql_server.storage.hub_reading import Broken, Missing, Refused
 from thanosql_server.storage.scratch import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from thanosql_server.storage.hub_download import Patience
+    from thanosql_server.control import Control
     from thanosql_server.storage.hub_manifest import Entry, HubFile
-    from thanosql_server.storage.hub_sources import Source
+    from thanosql_server.storage.hub_reading import Source
+    from thanosql_server.storage.hub_waiting import Patience
 
 logger = logging.getLogger(__name__)
 
@@ -44,28 +45,62 @@ KEPT_SECONDS = 7 * 24 * 3600.0
 """How long an unfinished download waits to be continued."""
 
 
+@dataclass(frozen=True)
+class Fetching:
+    """One statement's fetching of one entry.
+
+    Attributes:
+        entry: what is fetched.
+        folder: keeps what has arrived when the statement fails or is killed.
+        shown: where statements will find a data set, such as `thanosql-dataset/x`.
+        patience: how long hubs are waited for.
+        control: of the statement.
+    """
+
+    entry: Entry
+    folder: Path
+    shown: str
+    patience: Patience
+    control: Control
+
+    @property
+    def files(self) -> Path:
+        """The folder for what the data set or model will consist of."""
+        return self.folder / "files"
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What was fetched.
+
+    Attributes:
+        folder: holds all of it, and nothing else.
+        about: where it is from, for `config.json` of a model.
+    """
+
+    folder: Path
+    about: dict[str, Any] = field(default_factory=dict)
+
+
 @contextmanager
 def staged(
-    entry: Entry, source: Source, downloads: Path, patience: Patience, control: Control
-) -> Iterator[Path]:
-    """Give a folder with all files of `entry`, checked; it goes when the block ends.
+    fetching: Fetching, fetch: Callable[[Fetching], dict[str, Any]]
+) -> Iterator[Collected]:
+    """Give what `fetch` has put into `fetching.files`; it goes when the block ends.
 
-    If the download fails, what is there stays, and the next one goes on from it.
+    If fetching fails, what is there stays, and the next one goes on from it.
 
     Raises:
         ThanoSQLError: the files cannot be had.
     """
-    folder = downloads / _key(entry)
-    files = folder / "files"
-    with _held(folder, entry):
-        files.mkdir(exist_ok=True)
-        with disk_faults(entry):
-            _require_room(entry, folder)
-            _Collection(entry, source, folder, patience).run(control)
+    with _held(fetching.folder, fetching.entry):
+        fetching.files.mkdir(exist_ok=True)
+        with disk_faults(fetching.entry):
+            about = fetch(fetching)
         try:
-            yield files
+            yield Collected(fetching.files, about)
         finally:
-            remove_tree(folder)
+            remove_tree(fetching.folder)
 
 
 @contextmanager
@@ -102,13 +137,13 @@ def unreachable(what: str, source: Source, failure: Exception) -> ThanoSQLError:
     """Return the error that says why `what` cannot be had from a hub."""
     if isinstance(failure, Missing):
         return UndefinedFile(f"{source.shown} has no {what}")
-    return ResourceExhausted(f"{what} cannot be fetched from {source.shown}: {failure}")
+    return HubUnreachable(f"{what} cannot be fetched from {source.shown}: {failure}")
 
 
-def _key(entry: Entry) -> str:
+def download_key(entry: Entry) -> str:
     """Return a name for the download: another one once the hub has other files."""
     content = "".join(f"{file.path}\0{file.sha256}\0" for file in entry.files)
-    digest = hashlib.sha256(content.encode()).hexdigest()
+    digest = hashlib.sha256((content or entry.name).encode()).hexdigest()
     return f"{entry.kind}-{digest[:32]}"
 
 
@@ -126,65 +161,70 @@ def _held(folder: Path, entry: Entry) -> Iterator[None]:
         ) from None
 
 
-def _require_room(entry: Entry, folder: Path) -> None:
+def _require_room(fetching: Fetching, size: int) -> None:
+    folder = fetching.folder
     there = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     free = shutil.disk_usage(folder).free
-    if entry.size - there > free:
+    if size - there > free:
         raise ResourceExhausted(
-            f"{entry.words} has {entry.size >> 20} MiB, and the server's disk has "
+            f"{fetching.entry.words} has {size >> 20} MiB, and the server's disk has "
             f"{free >> 20} MiB left"
         )
 
 
-class _Collection:
-    """Fetches every file of an entry that is not there yet, some at the same time.
+def collect(
+    fetching: Fetching,
+    source: Source,
+    files: Sequence[HubFile],
+    into: Path,
+    below: str = "",
+) -> None:
+    """Fetch every file that is not there yet, some at the same time.
 
-    Over the internet a small file costs little but the wait for its first byte.
+    Args:
+        fetching: whose folder keeps what has arrived.
+        source: the hub.
+        files: what to fetch.
+        into: folder that gets them.
+        below: where in the hub their paths begin, such as `models/m/`.
+
+    Raises:
+        ThanoSQLError: one of them cannot be had.
     """
+    size = sum(file.size for file in files)
+    _require_room(fetching, size)
+    collection = _Collection(fetching, source, into, below)
+
+    def watch() -> None:
+        fetching.control.report("fetching", collection.done, size)
+
+    for_each(files, collection.fetch, watch, WORKERS)
+    fetching.control.report("fetching", size, size)
+
+
+class _Collection:
+    """The files of an entry on their way, and how many bytes have come."""
 
     def __init__(
-        self, entry: Entry, source: Source, folder: Path, patience: Patience
+        self, fetching: Fetching, source: Source, into: Path, below: str
     ) -> None:
-        self._entry = entry
+        self._fetching = fetching
         self._source = source
-        self._folder = folder
-        self._patience = patience
+        self._into = into
+        self._below = below
         self._lock = threading.Lock()
-        self._done = 0
-        # Stops the workers; the statement's own control stays as it is.
-        self._leash = Control()
-        self._files: queue.SimpleQueue[HubFile] = queue.SimpleQueue()
-        for file in entry.files:
-            self._files.put(file)
+        self.done = 0
 
-    def run(self, control: Control) -> None:
-        """Fetch until all is there, or raise the first failure."""
-        total = self._entry.size
-        with ThreadPoolExecutor(WORKERS, "hub-file") as pool:
-            pending = {pool.submit(self._work) for _ in range(WORKERS)}
-            try:
-                while pending:
-                    control.report("fetching", self._done, total)
-                    finished, pending = wait(pending, POLL_SECONDS, FIRST_EXCEPTION)
-                    for worker in finished:
-                        worker.result()
-            finally:
-                self._leash.cancel()
-        control.report("fetching", total, total)
-
-    def _work(self) -> None:
-        with suppress(queue.Empty):
-            while True:
-                self._leash.check()
-                self._fetch(self._files.get_nowait())
-
-    def _fetch(self, file: HubFile) -> None:
-        target = self._folder / "files" / file.path
-        if _is_there(target, file, self._leash):
+    def fetch(self, file: HubFile, leash: Control) -> None:
+        """Fetch one file, unless an earlier statement has done so."""
+        target = self._into / file.path
+        if _is_there(target, file, leash):
             self._count(file.size)
             return
-        part = self._folder / f"{hashlib.sha256(file.path.encode()).hexdigest()}.part"
-        where = f"{self._entry.kind}/{self._entry.name}/{file.path}"
+        digest = hashlib.sha256(file.path.encode()).hexdigest()
+        part = self._fetching.folder / f"{digest}.part"
+        where = f"{self._below}{file.path}"
+        patience = self._fetching.patience
         counted = 0
 
         def report(have: int) -> None:
@@ -193,11 +233,9 @@ class _Collection:
             counted = have
 
         try:
-            Download(
-                self._source, where, file, part, self._patience, self._leash, report
-            ).run()
+            Download(self._source, where, file, part, patience, leash, report).run()
         except (Missing, Refused, Broken) as failure:
-            what = f"'{file.path}' of {self._entry.words}"
+            what = f"'{file.path}' of {self._fetching.entry.words}"
             raise unreachable(what, self._source, failure) from None
         report(file.size)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -205,7 +243,7 @@ class _Collection:
 
     def _count(self, more: int) -> None:
         with self._lock:
-            self._done += more
+            self.done += more
 
 
 def _is_there(target: Path, file: HubFile, control: Control) -> bool:

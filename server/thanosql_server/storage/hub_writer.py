@@ -30,8 +30,9 @@ def write_manifest(hub: Path, data_type: str = "image") -> None:
     for folder in _folders(hub / "datasets"):
         lines += _entry(folder, data_type=data_type)
     for folder in _folders(hub / "models"):
-        family = json.loads((folder / CONFIG).read_text("utf-8"))["family"]
-        lines += _entry(folder, family=family)
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
+        known = {"dim": config["dim"]} if isinstance(config.get("dim"), int) else {}
+        lines += _entry(folder, family=config["family"], **known)
     content = "\n".join(lines) + "\n"
     parse_manifest(content.encode(), f"'{hub.name}'")
     (hub / MANIFEST).write_text(content, "utf-8")
@@ -43,13 +44,15 @@ def _folders(parent: Path) -> list[Path]:
     return sorted(path for path in parent.iterdir() if path.is_dir())
 
 
-def _entry(folder: Path, **texts: str) -> Iterator[str]:
-    """Yield the lines of one entry; JSON strings are TOML strings, too."""
+def _entry(folder: Path, **values: str | int) -> Iterator[str]:
+    """Yield the lines of one entry; JSON strings and numbers are TOML's, too."""
     yield f"[{folder.parent.name}.{json.dumps(folder.name)}]"
-    for key, text in texts.items():
-        yield f"{key} = {json.dumps(text)}"
+    for key, value in values.items():
+        yield f"{key} = {json.dumps(value)}"
     yield "files = ["
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if any(part.startswith(".") for part in file.relative_to(folder).parts):
+            continue  # what a server derived from the rest, or an editor left
         path = json.dumps(file.relative_to(folder).as_posix())
         sha256 = sha256_of(file, Control())
         size = file.stat().st_size

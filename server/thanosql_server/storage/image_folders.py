@@ -1,4 +1,4 @@
-"""A folder of pictures as rows: path, file name and label."""
+"""A folder of pictures, or of sounds or videos, as rows: path, file name, label."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 IMAGE_EXTENSIONS = ("jpg", "jpeg", "png", "gif", "bmp", "webp", "tif", "tiff")
 """Extensions of the files that are taken for pictures, in any case."""
 
-SCHEMA = pa.schema(
-    [
-        ("image_path", pa.string()),
-        ("filename", pa.string()),
-        ("label", pa.string()),
-    ]
-)
+AUDIO_EXTENSIONS = ("wav", "flac", "mp3", "ogg", "oga", "opus", "m4a", "aac")
+VIDEO_EXTENSIONS = ("mp4", "m4v", "webm", "ogv", "mov", "avi", "mkv", "wmv", "mpg")
+
+_OTHER_MEDIA = {
+    "audio_path": ("audio files", frozenset(AUDIO_EXTENSIONS)),
+    "video_path": ("videos", frozenset(VIDEO_EXTENSIONS)),
+}
+"""Path column -> what its files are called, and which they are."""
 
 _BATCH_ROWS = 8192
 
@@ -39,13 +40,15 @@ def list_images(
 ) -> pa.RecordBatchReader:
     """Return one row for each picture below `folder`, sorted by path.
 
-    The label is the name of the folder that holds the picture, NULL for those right in
-    the imported folder. Files and folders whose names begin with a dot are left out, as
-    are links that lead out of the folders that the server may read.
+    The columns are image_path, filename and label. If sounds are asked for and nothing
+    else, the first is called audio_path; for videos, video_path. The label is the name
+    of the folder that holds the file, NULL for those right in the imported folder.
+    Files and folders whose names begin with a dot are left out, as are links that lead
+    out of the folders that the server may read.
 
     Args:
         folder: where to look.
-        shown: the folder as the user wrote it; the column image_path begins with it.
+        shown: the folder as the user wrote it; paths begin with it.
         extensions: of the files wanted, without dots; None for `IMAGE_EXTENSIONS`.
         policy: says which folders may be read.
 
@@ -54,21 +57,34 @@ def list_images(
             also from the stream.
     """
     wanted = tuple(e.lower().lstrip(".") for e in extensions or IMAGE_EXTENSIONS)
+    column, words = _medium(wanted)
     images = _ImageFolder(shown, frozenset(wanted), policy).images(folder)
     first = next(images, None)
     if first is None:
         raise InvalidData(
-            f"there are no pictures in '{shown}'; looked for files ending in "
+            f"there are no {words} in '{shown}'; looked for files ending in "
             f"{', '.join(wanted)}"
         )
-    return pa.RecordBatchReader.from_batches(SCHEMA, _batches(chain([first], images)))
+    schema = pa.schema([(name, pa.string()) for name in (column, "filename", "label")])
+    batches = _batches(schema, chain([first], images))
+    return pa.RecordBatchReader.from_batches(schema, batches)
 
 
-def _batches(rows: Iterator[tuple[str, str, str | None]]) -> Iterator[pa.RecordBatch]:
+def _medium(wanted: tuple[str, ...]) -> tuple[str, str]:
+    """Return the path column and the word for files with these extensions."""
+    for column, (words, extensions) in _OTHER_MEDIA.items():
+        if extensions.issuperset(wanted):
+            return column, words
+    return "image_path", "pictures"
+
+
+def _batches(
+    schema: pa.Schema, rows: Iterator[tuple[str, str, str | None]]
+) -> Iterator[pa.RecordBatch]:
     while some := list(islice(rows, _BATCH_ROWS)):
         columns = zip(*some, strict=True)
         arrays = [pa.array(column, pa.string()) for column in columns]
-        yield pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 class _ImageFolder:

@@ -17,7 +17,7 @@ from lance.fragment import DataFile
 
 from thanosql_server.errors import InternalError
 from thanosql_server.storage.columns import cast_column, require_no_nulls
-from thanosql_server.storage.scan import READAHEAD, ROW_ID, fitting_rows
+from thanosql_server.storage.scan import ROW_ID, Scan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,16 +228,13 @@ def _rewritten(
     names = [f"__thano_new_{i}" for i in range(len(updates.fields))]
     types = [one.type for one in updates.fields]
     schema = pa.schema(list(zip(names, types, strict=True)))
-    part = _fragment(dataset, fragment)
-    old = dataset.scanner(
-        fragments=[part],
-        columns=updates.names,
-        with_row_id=True,
-        batch_size=fitting_rows(dataset.schema, updates.names),
-        **READAHEAD,
+    # Of its own: the fragment that gets the columns is locked while it does.
+    source = _fragment(dataset, fragment)
+    old = Scan(dataset, updates.names, row_ids=True, fragments=(source,))
+    values = (updates.apply(batch, schema) for batch in old.batches())
+    added = _fragment(dataset, fragment).merge_columns(
+        pa.RecordBatchReader.from_batches(schema, values)
     )
-    values = (updates.apply(batch, schema) for batch in old.to_batches())
-    added = part.merge_columns(pa.RecordBatchReader.from_batches(schema, values))
     metadata: FragmentMetadata = added[0]
     new_numbers = _field_numbers(added[1], names)
     renumbered = {

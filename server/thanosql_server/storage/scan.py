@@ -25,7 +25,7 @@ _FEWEST_ROWS, _MOST_ROWS = 256, 8192
 _GUESSED_WIDTH = 64
 """Bytes counted for a value of varying length."""
 
-READAHEAD: dict[str, Any] = {
+_READAHEAD: dict[str, Any] = {
     "scan_in_order": True,
     "batch_readahead": 4,
     "fragment_readahead": 1,
@@ -46,14 +46,16 @@ class Scan:
         row_ids: whether to add the column `ROW_ID`.
         batch_rows: rows per batch at most; by default about 4 MiB.
         limit: stop after so many rows.
+        fragments: blocks of the dataset's rows to read; None for all.
     """
 
     dataset: lance.LanceDataset
     columns: list[str]
-    filter: pc.Expression | None
-    row_ids: bool
-    batch_rows: int | None
-    limit: int | None
+    filter: pc.Expression | None = None
+    row_ids: bool = False
+    batch_rows: int | None = None
+    limit: int | None = None
+    fragments: tuple[lance.LanceFragment, ...] | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows in table order."""
@@ -107,8 +109,9 @@ class Scan:
             columns=columns,
             # Lance needs something to read where only the number of rows is asked.
             with_row_id=self.row_ids or not columns,
+            fragments=self.fragments and list(self.fragments),
             batch_size=self.batch_rows or fitting_rows(self.dataset.schema, columns),
-            **READAHEAD,
+            **_READAHEAD,
             **how,
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,15 +10,11 @@ from typing import TYPE_CHECKING, Any
 import lance
 import pyarrow as pa
 from lance import LanceOperation
-from lance.fragment import write_fragments
 
-from thanosql_server.errors import InternalError, UndefinedTable
-from thanosql_server.storage.columns import (
-    cast_column,
-    require_no_nulls,
-    storable_field,
-)
-from thanosql_server.storage.faults import Relay, translated
+from thanosql_server.errors import UndefinedTable
+from thanosql_server.storage.column_writer import ColumnWriter, Values
+from thanosql_server.storage.columns import origin_field, storable_field, visible
+from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderGone, locked
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
@@ -28,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    import numpy as np
     import pyarrow.compute as pc
+    from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +38,7 @@ class Table:
 
     Attributes:
         name: the table's name.
-        schema: its columns.
+        schema: its columns, without hidden ones.
         version: number of the commit that made this version.
     """
 
@@ -49,7 +46,7 @@ class Table:
         self._folder = folder
         self._dataset = lance.dataset(folder, version=version)
         self.name = name
-        self.schema: pa.Schema = self._dataset.schema
+        self.schema: pa.Schema = visible(self._dataset.schema)
         self.version: int = self._dataset.version
 
     def count_rows(self, filter: pc.Expression | None = None) -> int:
@@ -98,12 +95,33 @@ class Table:
             [column.combine_chunks() for column in table.columns], schema=table.schema
         )
 
-    def add_column(self, field: pa.Field, arrays: Iterator[pa.Array]) -> None:
+    def origins(self, name: str) -> str | None:
+        """Return the hidden column with the origins of a column's values, if any.
+
+        An origin is a number of 64 bits that tells what a value was made from, 0 where
+        there was nothing to make it from, NULL where that is not known. `scan` gives
+        the column as it gives others.
+        """
+        hidden = str(origin_field(name).name)
+        return hidden if hidden in self._dataset.schema.names else None
+
+    def add_column(
+        self,
+        field: pa.Field,
+        arrays: Iterator[pa.Array],
+        *,
+        changed: NDArray[np.bool_] | None = None,
+        origins: NDArray[np.uint64] | None = None,
+    ) -> None:
         """Add a column, or replace it, in one commit; this snapshot stays as it is.
 
         Args:
             field: name, type and metadata of the column.
             arrays: its values in table order, in arrays of any length.
+            changed: for each row of a column that is there whether it gets a new value;
+                `arrays` has values for these rows only. None for all rows.
+            origins: for each row the origin of its value; see `origins`. None if they
+                are not known; those that are stored are dropped then.
 
         Raises:
             Conflict: somebody else has changed the table since this version.
@@ -113,7 +131,11 @@ class Table:
         kept = storable_field(field).with_nullable(field.nullable)
         try:
             with locked(self._folder):
-                self._write_column(kept, arrays)
+                values = Values(kept, arrays, self.count_rows(), changed, origins)
+                with translated("reading", self.name):
+                    dataset = lance.dataset(self._folder, version=self.version)
+                ColumnWriter(self.name, self._folder, dataset).write(values)
+                forget_old_versions(self._folder)
         except FolderGone:
             raise UndefinedTable(f"table '{self.name}' was dropped meanwhile") from None
 
@@ -188,89 +210,6 @@ class Table:
             read = self._dataset
             lance.LanceDataset.commit(read, operation, read_version=read.version)
             forget_old_versions(self._folder)
-
-    def _write_column(self, field: pa.Field, arrays: Iterator[pa.Array]) -> None:
-        values = _Values(field, arrays, self.count_rows())
-        if field.name in self.schema.names:
-            self._replace(field, values)
-        else:
-            self._extend(field, values)
-        forget_old_versions(self._folder)
-
-    def _extend(self, field: pa.Field, values: _Values) -> None:
-        """Write one file per fragment; those that are there are not touched."""
-        source = Relay(values.batches(), pa.schema([field]))
-        with translated("adding a column to", self.name, source):
-            dataset = lance.dataset(self._folder, version=self.version)
-            dataset.add_columns(source.reader)
-
-    def _replace(self, field: pa.Field, values: _Values) -> None:
-        """Rewrite the table, since Lance cannot drop and add a column in one commit."""
-        position = self.schema.get_field_index(field.name)
-        schema = self.schema.set(position, field)
-
-        def replaced() -> Iterator[pa.RecordBatch]:
-            for batch in self.scan():
-                yield batch.set_column(position, field, values.next(batch.num_rows))
-            values.require_end()
-
-        source = Relay(replaced(), schema)
-        with translated("replacing a column of", self.name, source):
-            dataset = lance.dataset(self._folder, version=self.version)
-            overwrite = write_fragments(
-                source.reader, dataset, mode="overwrite", return_transaction=True
-            )
-            # Without retries Lance refuses if this version is no longer the newest.
-            lance.LanceDataset.commit(dataset, overwrite, max_retries=0)
-
-
-class _Values:
-    """Values of a column, given out in lengths of the reader's choice."""
-
-    def __init__(self, field: pa.Field, arrays: Iterator[pa.Array], rows: int) -> None:
-        self._field = field
-        self._arrays = iter(arrays)
-        self._waiting: deque[pa.Array] = deque()
-        self._rows = rows
-
-    def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield all values as batches of one column."""
-        schema = pa.schema([self._field])
-        missing = self._rows
-        for array in self._arrays:
-            missing -= len(array)
-            if missing < 0:
-                raise self._wrong_number()
-            column = self._fitting(array)
-            yield pa.RecordBatch.from_arrays([column], schema=schema)
-        if missing:
-            raise self._wrong_number()
-
-    def next(self, rows: int) -> pa.Array:
-        """Return the next `rows` values."""
-        while sum(map(len, self._waiting)) < rows:
-            array = next(self._arrays, None)
-            if array is None:
-                raise self._wrong_number()
-            self._waiting.append(self._fitting(array))
-        parts = pa.chunked_array(self._waiting, self._field.type)
-        self._waiting = deque(parts.slice(rows).chunks)
-        return parts.slice(0, rows).combine_chunks()
-
-    def _fitting(self, array: pa.Array) -> pa.Array:
-        require_no_nulls(array, self._field)
-        return cast_column(array, self._field)
-
-    def require_end(self) -> None:
-        """Raise if values are left."""
-        if any(map(len, self._waiting)) or any(map(len, self._arrays)):
-            raise self._wrong_number()
-
-    def _wrong_number(self) -> InternalError:
-        return InternalError(
-            f"column '{self._field.name}' has not exactly one value for each of the "
-            f"{self._rows} rows; nothing was changed"
-        )
 
 
 def forget_old_versions(folder: Path) -> None:

@@ -14,9 +14,15 @@ from errno import EEXIST, ENOTEMPTY
 from typing import TYPE_CHECKING
 
 import lance
+import pyarrow as pa
 
 from thanosql_server.errors import Conflict, DuplicateObject, UndefinedTable, nearest
-from thanosql_server.storage.columns import declared_schema, fitting, storable_schema
+from thanosql_server.storage.columns import (
+    declared_schema,
+    fitting,
+    origin_field,
+    storable_schema,
+)
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
 from thanosql_server.storage.names import quote_name, unquote_name
@@ -27,8 +33,6 @@ from thanosql_server.storage.table import Table, forget_old_versions
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pyarrow as pa
 
     from thanosql_server.storage.scratch import Scratch
     from thanosql_server.storage.views import ViewStore
@@ -77,11 +81,23 @@ class TableStore:
             return Table(name, path)
 
     def create(
-        self, name: str, batches: pa.RecordBatchReader, *, overwrite: bool = False
+        self,
+        name: str,
+        batches: pa.RecordBatchReader,
+        *,
+        overwrite: bool = False,
+        origins_of: str | None = None,
     ) -> int:
         """Make a table of these rows in one commit and return their number.
 
         If the stream raises, its exception is raised and nothing has changed.
+
+        Args:
+            name: the table's name.
+            batches: its rows.
+            overwrite: whether to replace a table that exists.
+            origins_of: a column whose origins (see `Table.origins`) the stream has, as
+                `columns.origin_field`.
 
         Raises:
             DuplicateObject: the table exists; found before the stream is read.
@@ -92,8 +108,11 @@ class TableStore:
         if exists and not overwrite:
             raise _duplicate(name)
         self._refuse_view(name)
-        kept = storable_schema(batches.schema)
-        source = Relay(batches, kept, fitting(batches.schema, kept))
+        given = batches.schema
+        ours = [] if origins_of is None else [origin_field(origins_of)]
+        theirs = pa.schema([field for field in given if field not in ours])
+        kept = pa.schema([*storable_schema(theirs), *ours], metadata=given.metadata)
+        source = Relay(batches, kept, fitting(given, kept, hidden=True))
         if exists:
             self._overwrite(name, source)
         else:

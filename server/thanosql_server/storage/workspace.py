@@ -11,6 +11,7 @@ from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import OUR_FOLDER, PathPolicy
 from thanosql_server.storage.scratch import Scratch
 from thanosql_server.storage.tables import TableStore
+from thanosql_server.storage.unfinished import Unfinished
 from thanosql_server.storage.views import ViewStore
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ class Workspace:
         views: all views.
         models: all models.
         hubs: where data sets and models can be had.
+        unfinished: what interrupted statements have embedded.
     """
 
     paths: PathPolicy
@@ -36,6 +38,7 @@ class Workspace:
     views: ViewStore
     models: ModelStore
     hubs: Hubs
+    unfinished: Unfinished
     _scratch: Scratch
     _spill: Scratch
 
@@ -55,11 +58,12 @@ class Workspace:
             models = ModelStore(ours / "models", scratch)
             paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
             hubs = Hubs(config.hubs, ours / "downloads", scratch, paths, models)
+            unfinished = Unfinished(ours / "unfinished")
         except OSError as failure:
             raise InvalidValue(
                 f"the workspace '{config.workspace}' cannot be used: {failure.strerror}"
             ) from failure
-        return cls(paths, tables, views, models, hubs, scratch, spill)
+        return cls(paths, tables, views, models, hubs, unfinished, scratch, spill)
 
     @property
     def spill_folder(self) -> Path:

@@ -39,7 +39,7 @@ INSERT INTO test (size) VALUES (1)
 DROP TABLE test, customers
 
 -- ProgrammingError 42704 1,14
--- there is no model 'nobody'; LIST MODEL shows those there are
+-- there is no model 'nobody'; LIST MODEL shows the models there are
 DELETE MODEL nobody
 
 -- ProgrammingError 42704 1,15
@@ -65,3 +65,15 @@ CONVERT USING m OPTIONS (image_col='label') AS SELECT * FROM train
 -- ProgrammingError 42703
 -- the rows have no column of picture paths (image_path, image, img_path, filepath, path); name it with OPTIONS(image_col='...')
 BUILD MODEL n USING SimCLR AS SELECT label FROM train
+
+-- ProgrammingError 42704 1,15
+-- there is no model 'clip_en'; GET THANOSQL MODEL clip_en fetches it
+CONVERT USING clip_en AS SELECT * FROM test
+
+-- ProgrammingError 42704 1,33
+-- there is no model 'tutorial_search_clip'; GET THANOSQL MODEL tutorial_search_clip fetches it
+SEARCH IMAGE text='a cat' USING tutorial_search_clip AS SELECT * FROM test
+
+-- ProgrammingError 42704 1,20
+-- no hub has a model 'tutorial_serach_clip'; did you mean 'tutorial_search_clip'?
+GET THANOSQL MODEL tutorial_serach_clip

@@ -57,8 +57,8 @@ COPY test TO 'test.csv'
 SEARCH AUDIO audio='x' USING m AS SELECT * FROM test
 
 -- NotSupportedError 0A000 1,1
--- PRINT VIDEO is not supported yet
-PRINT VIDEO AS SELECT * FROM test
+-- SEARCH VIDEO is not supported yet
+SEARCH VIDEO text='a' USING m AS SELECT * FROM test
 
 -- NotSupportedError 0A000 1,1
 -- FIT MODEL is not supported yet

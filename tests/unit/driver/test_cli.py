@@ -65,7 +65,9 @@ def test_a_statement_without_rows_succeeds_silently_on_stdout(server, capsys):
 
 def test_warnings_are_printed_beside_the_result(server, capsys):
     assert main(["sql", "WARN", "--url", server.url]) == 0
-    assert capsys.readouterr().err == "Success\nwarning: 1 picture is bad\n"
+    assert capsys.readouterr().err == (
+        "Success\nwarning: 1 picture is bad\nnote: kept 2\n"
+    )
 
 
 def test_an_error_is_one_line_and_exit_code_1(server, capsys):

@@ -128,11 +128,13 @@ def test_an_error_in_the_progress_callback_stops_the_statement(server, cursor):
 def test_warnings_of_the_statement_are_kept_until_the_next_one(cursor):
     cursor.execute("WARN")
     assert cursor.warnings == ["1 picture is bad"]
+    assert cursor.notes == ["kept 2"]
     [(kind, warning)] = cursor.messages
     assert kind is thanosql.Warning
     assert str(warning) == "1 picture is bad"
     cursor.execute("NUMBERS: 1")
     assert cursor.warnings == []
+    assert cursor.notes == []
     assert cursor.messages == []
 
 

@@ -16,6 +16,7 @@ EXPECTED = {
     "unsupported": (thanosql.NotSupportedError, "0A000", None),
     "rights": (thanosql.ProgrammingError, "42501", None),
     "conflict": (thanosql.OperationalError, "40001", None),
+    "hub": (thanosql.OperationalError, "HV00N", (1, 20)),
     "resources": (thanosql.OperationalError, "53000", None),
     "internal": (thanosql.InternalError, "XX000", None),
     "cancelled": (thanosql.OperationalError, "57014", None),

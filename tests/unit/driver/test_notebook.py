@@ -16,7 +16,7 @@ from PIL import Image
 from traitlets.config import Config
 
 import thanosql
-from thanosql import notebook, notebook_output
+from thanosql import notebook, notebook_media, notebook_output
 
 SECRET = "t0k3n-of-no-one"
 
@@ -177,7 +177,7 @@ def test_pictures_are_shown_below_their_paths(run, shell):
     assert lines[:5] == [
         *("a.png", "b.bmp", "c.png", "(the picture cannot be shown)", "d.png")
     ]
-    assert lines[5:7] == ["(no picture)", "(no picture)"]
+    assert lines[5:7] == ["(no file)", "(no file)"]
     assert lines[7].startswith("Warning: ")
     assert "d.png" in lines[7]
     assert len(ran.pictures) == 2
@@ -194,7 +194,7 @@ def test_no_more_pictures_are_shown_than_a_notebook_can_hold(run):
         "%thanosql PRINT IMAGE AS SELECT 'a.png' AS image_path "
         "FROM generate_series(1, 1000)"
     )
-    assert len(ran.pictures) == notebook_output.MAX_PICTURES
+    assert len(ran.pictures) == notebook_media.MAX_FILES
     assert ran.text.endswith("Only the first 100 pictures are shown; use LIMIT\n")
 
 
@@ -215,7 +215,9 @@ def test_rows_of_a_server_are_a_data_frame(tiny):
 
 def test_a_statement_without_rows_says_success_and_its_warnings(tiny):
     assert tiny("%thanosql INSERT: x").text == "Success\n"
-    assert tiny("%thanosql WARN: x").text == "Success\nWarning: 1 picture is bad\n"
+    assert tiny("%thanosql WARN: x").text == (
+        "Success\nWarning: 1 picture is bad\nNote: kept 2\n"
+    )
 
 
 def test_an_error_while_rows_arrive_is_one_line(tiny):

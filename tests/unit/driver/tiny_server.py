@@ -37,6 +37,7 @@ REFUSALS = {
     "unsupported": (NotImplementedError("UPDATE is not supported yet"), "0A000", ""),
     "rights": (flight.FlightUnauthorizedError("'../x' is outside"), "42501", ""),
     "conflict": (flight.FlightUnavailableError("another writer won"), "40001", ""),
+    "hub": (flight.FlightServerError("the hub is silent"), "HV00N", "1,20"),
     "resources": (flight.FlightUnavailableError("the disk is full"), "53000", ""),
     "internal": (flight.FlightInternalError("internal error, id 1a2b"), "XX000", ""),
     "cancelled": (flight.FlightCancelledError("it was cancelled"), "57014", ""),
@@ -179,7 +180,9 @@ class TinyServer(flight.FlightServerBase):
         return self._fail(context, request, "cancelled")
 
     def _warn(self, context, request, argument):
-        return NO_COLUMNS, iter([completed(NO_COLUMNS, warnings=["1 picture is bad"])])
+        return NO_COLUMNS, iter(
+            [completed(NO_COLUMNS, warnings=["1 picture is bad"], notes=["kept 2"])]
+        )
 
     def _nanoseconds(self, context, request, argument):
         schema = pa.schema([("at", pa.timestamp("ns")), ("took", pa.duration("ns"))])
@@ -235,7 +238,9 @@ def event(schema, message):
     return empty, message.SerializeToString()
 
 
-def completed(schema, *, rows_affected=-1, warnings=()):
+def completed(schema, *, rows_affected=-1, warnings=(), notes=()):
     """Return the empty batch that ends a stream."""
-    message = Completed(rows_affected=rows_affected, warnings=warnings, seconds=0.1)
+    message = Completed(
+        rows_affected=rows_affected, warnings=warnings, notes=notes, seconds=0.1
+    )
     return event(schema, Event(completed=message))

@@ -6,14 +6,21 @@ import pytest
 
 from thanosql_server.engine import session
 from thanosql_server.engine.catalog import Catalog
-from thanosql_server.engine.functions import similarity_function
+from thanosql_server.engine.functions import comparison_function
 from thanosql_server.engine.planner import give_hints, keeps_row_order
 from thanosql_server.ml.encoder import embedding_type
+from thanosql_server.search.exact import Comparison
+from thanosql_server.search.measures import COSINE, DISTANCE, INNER
 
 from .conftest import DIM, vectors
 
 QUERY = vectors(1, seed=5)[0]
-SCORED = "(SELECT x.*, sim(x.e) AS s FROM (SELECT * FROM t) AS x)"
+QUERIES = {
+    "sim": Comparison(lambda: QUERY, COSINE),
+    "dist": Comparison(lambda: QUERY, DISTANCE),
+    "dot": Comparison(lambda: QUERY, INNER),
+}
+SCORED = "(SELECT x.*, sim(x.e, 'q') AS s FROM (SELECT * FROM t) AS x)"
 
 RECOGNISED = [
     f"SELECT id, s FROM {SCORED} ORDER BY s DESC LIMIT 5",
@@ -29,12 +36,39 @@ RECOGNISED = [
     f"SELECT id, s FROM {SCORED} ORDER BY s DESC LIMIT 5 OFFSET 3",
     f"SELECT id FROM {SCORED} ORDER BY s DESC LIMIT 5",
     f"SELECT id, cat, s FROM {SCORED} ORDER BY s DESC LIMIT 5",
-    "SELECT id, sim(e) s FROM t ORDER BY sim(e) DESC LIMIT 5",
+    "SELECT id, sim(e, 'q') s FROM t ORDER BY sim(e, 'q') DESC LIMIT 5",
     f"SELECT id, s FROM {SCORED} ORDER BY s DESC NULLS LAST LIMIT 5",
+    "SELECT id, cat FROM t ORDER BY 1 - sim(e, 'q') LIMIT 5",
+    "SELECT id FROM t ORDER BY -sim(e, 'q') LIMIT 5",
+    "SELECT id, -s AS z FROM (SELECT id, -sim(e, 'q') AS s FROM t) "
+    "ORDER BY z DESC LIMIT 5",
+    "SELECT id FROM t ORDER BY dist(e, 'q') LIMIT 5",
+    "SELECT id FROM t ORDER BY -dist(e, 'q') DESC LIMIT 5",
+    "SELECT id FROM t ORDER BY 2.5 - dist(e, 'q') / 2 DESC LIMIT 5",
+    "SELECT id FROM t ORDER BY dist(e, 'q') * -3 + 1 DESC LIMIT 5",
+    "SELECT id FROM t ORDER BY CAST(dot(e, 'q') AS REAL) DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} WHERE s > 0.2 ORDER BY s DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} WHERE 0.2 <= s AND cat < 5 AND s IS NOT NULL "
+    "ORDER BY s DESC LIMIT 5",
+    "SELECT id FROM t WHERE 1 - sim(e, 'q') < 0.9 ORDER BY sim(e, 'q') DESC LIMIT 5",
+    "SELECT id FROM t WHERE dist(e, 'q') <= 1.2 ORDER BY dist(e, 'q') LIMIT 5",
 ]
 
 LEFT_ALONE = [
-    f"SELECT id, s FROM {SCORED} WHERE s > 0.2 ORDER BY s DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} WHERE s < 0.2 ORDER BY s DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} WHERE s > 0.2 OR cat = 1 ORDER BY s DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} WHERE s BETWEEN 0 AND 0.2 ORDER BY s DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} WHERE s <> 0.2 ORDER BY s DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} WHERE dist(e, 'q') < 2 ORDER BY s DESC LIMIT 5",
+    f"SELECT id, s FROM {SCORED} WHERE s > cat ORDER BY s DESC LIMIT 5",
+    "SELECT id FROM t WHERE dist(e, 'q') > 1 ORDER BY dist(e, 'q') LIMIT 5",
+    "SELECT id FROM t ORDER BY dist(e, 'q') DESC LIMIT 5",
+    "SELECT id FROM t ORDER BY 1 - sim(e, 'q') DESC LIMIT 5",
+    "SELECT id FROM t ORDER BY abs(sim(e, 'q')) DESC LIMIT 5",
+    "SELECT id FROM t ORDER BY sim(e, 'q') * cat DESC LIMIT 5",
+    "SELECT id FROM t ORDER BY 1 / dist(e, 'q') DESC LIMIT 5",
+    "SELECT id FROM t ORDER BY dist(e, 'q') * 0 LIMIT 5",
+    "SELECT id FROM t ORDER BY CAST(dist(e, 'q') AS BIGINT) LIMIT 5",
     f"SELECT id, s FROM {SCORED} ORDER BY s LIMIT 5",
     f"SELECT id, s FROM {SCORED} ORDER BY s DESC",
     f"SELECT id, s FROM {SCORED} ORDER BY s DESC, id LIMIT 5",
@@ -48,9 +82,8 @@ LEFT_ALONE = [
     "ORDER BY s DESC LIMIT 5",
     f"SELECT id, s, row_number() OVER (ORDER BY id) r FROM {SCORED} "
     "ORDER BY s DESC LIMIT 5",
-    f"SELECT id, s * 2 z FROM {SCORED} ORDER BY z DESC LIMIT 5",
-    f"SELECT id, s + sim(e) z FROM {SCORED} ORDER BY z DESC LIMIT 5",
-    "SELECT x.id, sim(x.e) s FROM (SELECT * FROM t LIMIT 100) x "
+    f"SELECT id, s + sim(e, 'q') z FROM {SCORED} ORDER BY z DESC LIMIT 5",
+    "SELECT x.id, sim(x.e, 'q') s FROM (SELECT * FROM t LIMIT 100) x "
     "ORDER BY s DESC LIMIT 5",
 ]
 
@@ -59,11 +92,12 @@ def planned(run, sql):
     """Return the frame, the catalog and the optimized plan of a query with sim()."""
     catalog = Catalog(run.workspace, lambda name, view: None)
     context = run.contexts.new(catalog)
-    context.register_udf(
-        similarity_function(
-            "sim", embedding_type(DIM), lambda: QUERY, lambda work: work()
+    for name, comparison in QUERIES.items():
+        context.register_udf(
+            comparison_function(
+                name, embedding_type(DIM), comparison, lambda work: work()
+            )
         )
-    )
     frame = session.sql(context, sql)
     return frame, catalog, frame.optimized_logical_plan()
 
@@ -74,7 +108,7 @@ def answer(frame):
 
 def hinted(run, sql):
     frame, catalog, plan = planned(run, sql)
-    hint = give_hints(plan, {"sim": lambda: QUERY}, catalog.tables.handed_out)
+    hint = give_hints(plan, QUERIES, catalog.tables.handed_out)
     return hint, answer(frame)
 
 
@@ -122,7 +156,7 @@ def test_another_column_under_the_same_name_is_searched_as_itself(numbers, body)
     flat = pa.FixedSizeListArray.from_arrays(pa.array(matrix.ravel()), DIM)
     table = numbers("SELECT id, e FROM t ORDER BY id").append_column("f", flat)
     numbers.workspace.tables.create("t", table.to_reader(), overwrite=True)
-    sql = f"SELECT id, sim(e) AS s FROM ({body}) ORDER BY s DESC LIMIT 5"
+    sql = f"SELECT id, sim(e, 'q') AS s FROM ({body}) ORDER BY s DESC LIMIT 5"
     hint, found = hinted(numbers, sql)
     assert found == answer(planned(numbers, sql)[0])
     if "JOIN" not in body and "CASE" not in body:

@@ -37,6 +37,7 @@ RAISED = {
     "Cancelled": CANCELLED,
     "Conflict": fl.FlightUnavailableError,
     "ResourceExhausted": fl.FlightUnavailableError,
+    "HubUnreachable": fl.FlightServerError,
     "InternalError": fl.FlightInternalError,
 }
 

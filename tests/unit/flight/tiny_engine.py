@@ -29,7 +29,7 @@ class TinyEngine:
 
     # ---- the protocol
 
-    def plan(self, sql, parameters=None):
+    def plan(self, sql, parameters=None, control=None):
         self.planned.append((sql, parameters))
         for pattern, statement in self.STATEMENTS:
             match = re.fullmatch(pattern, sql.strip(), re.DOTALL)
@@ -58,7 +58,7 @@ class TinyEngine:
         table = self.find(name)
         return Plan(table.schema, lambda control: iter(table.to_batches()))
 
-    def plan_rows(self, sql, rows):
+    def plan_rows(self, sql, rows, control=None):
         return None  # every row on its own
 
     def echo(self, parameters, marks):

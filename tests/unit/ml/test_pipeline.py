@@ -5,13 +5,14 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 from thanosql_server.control import Control
 from thanosql_server.errors import Cancelled, InvalidData, PermissionDenied
 from thanosql_server.ml.encoder import Encoder, embedding_type
-from thanosql_server.ml.pipeline import Unreadable, embed_paths
+from thanosql_server.ml.pipeline import AHEAD, Unreadable, embed_paths, with_embeddings
 from thanosql_server.ml.pixels import to_pixels
 
 
@@ -23,6 +24,7 @@ class MeanColour:
     dim = 3
     media = frozenset({"image"})
     decode_side = 0
+    framing = None
 
     def __init__(self):
         self.calls = []
@@ -177,7 +179,9 @@ def test_cancel_stops_between_micro_batches(tmp_path, pictures):
     control.cancel()
     with pytest.raises(Cancelled):
         next(embeddings)
-    assert not [t for t in threading.enumerate() if t.name.startswith("decode")]
+    assert not [
+        t for t in threading.enumerate() if t.name.startswith(("decode", "encode"))
+    ]
 
 
 def test_paths_are_taken_only_a_few_ahead(tmp_path, pictures):
@@ -199,9 +203,11 @@ def test_paths_are_taken_only_a_few_ahead(tmp_path, pictures):
     for _ in range(5):
         next(embeddings)
     time.sleep(0.05)  # nobody takes: nothing may run on
-    assert len(taken) <= 5 * 8 + 2 * 8 + 3
+    assert len(taken) <= 5 * 8 + AHEAD * 8 + 3
     embeddings.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("decode")]
+    assert not [
+        t for t in threading.enumerate() if t.name.startswith(("decode", "encode"))
+    ]
 
 
 def test_an_error_of_the_source_ends_the_pool(tmp_path, pictures):
@@ -211,4 +217,68 @@ def test_an_error_of_the_source_ends_the_pool(tmp_path, pictures):
 
     with pytest.raises(OSError, match="the table is gone"):
         list(embed_paths(broken(), Path(tmp_path).joinpath, MeanColour(), Control()))
-    assert not [t for t in threading.enumerate() if t.name.startswith("decode")]
+    assert not [
+        t for t in threading.enumerate() if t.name.startswith(("decode", "encode"))
+    ]
+
+
+def test_batches_of_the_encoder_run_over_the_borders_of_batches(tmp_path, pictures):
+    encoder, names = MeanColour(), [name for name, _ in pictures]
+    given = [names[:3], [], names[3:4], names[4:30], [], names[30:], []]
+    batches = (
+        pa.record_batch({"n": range(len(n)), "p": pa.array(n, pa.string())})
+        for n in given
+    )
+    control = Control()
+
+    def embed(paths):
+        return embed_paths(paths, tmp_path.joinpath, encoder, control, batch_size=8)
+
+    got = list(with_embeddings(batches, "p", embed))
+    assert [batch["p"].to_pylist() for batch, _ in got] == [n for n in given if n]
+    assert all(len(batch) == len(vectors) for batch, vectors in got)
+    expected = np.array([unit(colour) for _, colour in pictures])
+    np.testing.assert_allclose(rows(v for _, v in got), expected, atol=1e-6)
+    assert encoder.calls == [8] * 5
+
+
+def test_the_encoder_works_on_while_embeddings_are_stored(tmp_path, pictures):
+    encoder = MeanColour()
+    names = [name for name, _ in pictures]
+    embeddings = embed_paths(names, tmp_path.joinpath, encoder, Control(), batch_size=8)
+    next(embeddings)
+    deadline = time.monotonic() + 60
+    while len(encoder.calls) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(encoder.calls) == 2  # one is taken, one waits
+    embeddings.close()
+
+
+def test_an_error_of_the_encoder_is_raised(tmp_path, pictures):
+    class Broken(MeanColour):
+        def encode_images(self, pixels):
+            raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        list(embed_paths(["0.png"], tmp_path.joinpath, Broken(), Control()))
+
+
+def test_a_large_batch_is_left_in_the_middle(tmp_path, pictures):
+    control, begun = Control(), threading.Event()
+
+    class Slow(MeanColour):
+        def encode_images(self, pixels):
+            begun.set()
+            time.sleep(0.05)
+            return super().encode_images(pixels)
+
+    encoder = Slow()
+    embeddings = embed_paths(
+        ["0.png"] * 4096, tmp_path.joinpath, encoder, control, batch_size=4096
+    )
+    canceller = threading.Thread(target=lambda: (begun.wait(60), control.cancel()))
+    canceller.start()
+    with pytest.raises(Cancelled):
+        next(embeddings)
+    canceller.join()
+    assert len(encoder.calls) < 16

@@ -3,7 +3,16 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thanosql_server.search.exact import similarities, top_k
+from thanosql_server.search.exact import Comparison
+
+
+def similarities(column, query):
+    return Comparison(lambda: query).scores(column)
+
+
+def top_k(batches, column, row_id, query, k):
+    return Comparison(lambda: query).nearest(batches, column, row_id, k)
+
 
 DIM = 4
 

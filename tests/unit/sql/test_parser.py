@@ -98,9 +98,11 @@ def test_list_knows_what_it_lists(text, kind):
     assert clause(text).kind == kind
 
 
-def test_print_reads_its_options():
-    found = clause("PRINT IMAGE OPTIONS(image_col='a') AS (SELECT 1)")
+@pytest.mark.parametrize("medium", ["IMAGE", "AUDIO", "VIDEO"])
+def test_print_reads_its_options(medium):
+    found = clause(f"print {medium.lower()} OPTIONS(image_col='a') AS (SELECT 1)")
     assert isinstance(found, nodes.Print)
+    assert found.medium == medium
     assert dict(found.options) == {"image_col": "a"}
 
 
@@ -227,9 +229,8 @@ UNSUPPORTED = [
     ("TRANSFORM USING m AS SELECT 1", "TRANSFORM"),
     ("GENERATE USING GPT AS SELECT 1", "GENERATE"),
     ("FUNCTION compute.similarity OPTIONS(a=1) AS SELECT 1", "FUNCTION"),
-    ("SEARCH TEXT text='a' USING m AS SELECT 1", "SEARCH TEXT"),
+    ("SEARCH AUDIO text='a' USING m AS SELECT 1", "SEARCH AUDIO"),
     ("SEARCH KEYWORD USING m AS SELECT 1", "SEARCH KEYWORD"),
-    ("PRINT AUDIO AS SELECT 1", "PRINT AUDIO"),
     ("SELECT * FROM (PREDICT USING m AS SELECT 1) WHERE a", "PREDICT"),
     ("SELECT * FROM (SEARCH VIDEO text='a' USING m AS SELECT 1)", "SEARCH VIDEO"),
     ("CREATE TABLE t AS SELECT * FROM (EVALUATE USING m AS SELECT 1)", "EVALUATE"),

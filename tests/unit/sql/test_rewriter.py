@@ -21,7 +21,7 @@ def test_facts_see_the_body_as_plain_sql():
     query = parse("PRINT IMAGE AS CONVERT USING m AS SELECT ? FROM t").query
     rewrite(query, known)
     assert known.bodies[0] == "SELECT $1 FROM t"
-    assert known.bodies[1].startswith("(SELECT __s.*, embed(")
+    assert known.bodies[1].startswith("(SELECT * FROM (SELECT __s2.*, embed(")
 
 
 @pytest.mark.parametrize("word", ["label", "t", "x", "AND", "u"])

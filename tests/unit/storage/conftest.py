@@ -77,8 +77,8 @@ def server(hub):
 def open_place(tmp_path):
     places = []
 
-    def open_(*locations, name="workspace"):
-        places.append(Place(tmp_path / name, *locations))
+    def open_(*locations, name="workspace", **options):
+        places.append(Place(tmp_path / name, *locations, **options))
         return places[-1]
 
     yield open_

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thanosql_server.control import Control
 from thanosql_server.storage.hub import Hubs
-from thanosql_server.storage.hub_download import Patience
+from thanosql_server.storage.hub_waiting import Patience
 from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import PathPolicy
 from thanosql_server.storage.scratch import Scratch
@@ -16,7 +16,7 @@ FILES = {"a.csv": b"a\n1\n", "pictures/1.jpg": b"one", "pictures/2.jpg": b""}
 class Place:
     """A workspace with hubs."""
 
-    def __init__(self, root, *locations):
+    def __init__(self, root, *locations, built_in=None, patience=PATIENCE):
         ours = root / ".thanosql"
         self.root = root
         self.downloads = ours / "downloads"
@@ -28,19 +28,23 @@ class Place:
             self.scratch,
             PathPolicy(root),
             self.models,
-            PATIENCE,
+            patience,
+            built_in,
         )
         self.control = Control()
 
     def get(self, name, **options):
-        offer = self.hubs.find("datasets", name, self.control)
+        offer = self.hubs.offers.find("datasets", name, self.control)
         overwrite = options.get("overwrite", False)
         self.hubs.get_dataset(offer, self.control, overwrite=overwrite)
 
     def get_model(self, name, local=None, **options):
-        offer = self.hubs.find("models", name, self.control)
+        offer = self.hubs.offers.find("models", name, self.control)
         overwrite = options.get("overwrite", False)
-        self.hubs.get_model(offer, local or name, self.control, overwrite=overwrite)
+        place = options.get("place")
+        self.hubs.get_model(
+            offer, local or name, self.control, overwrite=overwrite, place=place
+        )
 
     def content(self, name):
         folder = self.root / "thanosql-dataset" / name

@@ -14,6 +14,7 @@ from thanosql_server.errors import (
     Cancelled,
     Conflict,
     DuplicateObject,
+    HubUnreachable,
     InvalidData,
     PermissionDenied,
     ResourceExhausted,
@@ -91,7 +92,7 @@ def _until_cancelled(place):
 
 def test_a_failed_download_names_file_and_reason(remote, server):
     server.behaviour.status["datasets/letters/pictures/1.jpg"] = [500] * 2
-    with pytest.raises(ResourceExhausted) as caught:
+    with pytest.raises(HubUnreachable) as caught:
         remote.get("letters")
     assert str(caught.value) == (
         "'pictures/1.jpg' of data set 'letters' cannot be fetched from the hub "
@@ -111,7 +112,7 @@ def test_a_download_that_was_broken_off_goes_on_after_a_restart(
     remote, server, open_place
 ):
     server.behaviour.breaks["datasets/letters/a.csv"] = [2, 0, 0]
-    with pytest.raises(ResourceExhausted, match="after 2 of 4 bytes"):
+    with pytest.raises(HubUnreachable, match="after 2 of 4 bytes"):
         remote.get("letters")
     again = open_place(server.address)
     again.get("letters")

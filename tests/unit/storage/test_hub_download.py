@@ -10,14 +10,11 @@ import pytest
 from tests.hub_server import HubServer
 from thanosql_server.control import Control
 from thanosql_server.errors import Cancelled, InvalidData
-from thanosql_server.storage.hub_download import Download, Patience, read_small
+from thanosql_server.storage.hub_download import Download
 from thanosql_server.storage.hub_manifest import HubFile
-from thanosql_server.storage.hub_sources import (
-    Broken,
-    Missing,
-    Refused,
-    source_of,
-)
+from thanosql_server.storage.hub_reading import Broken, Missing, Refused
+from thanosql_server.storage.hub_sources import source_of
+from thanosql_server.storage.hub_waiting import Patience, read_small
 
 CONTENT = bytes(range(256)) * 4096
 PATIENCE = Patience(first=60, silence=60, attempts=2, breaks=20, pause=0.01)

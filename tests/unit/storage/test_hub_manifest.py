@@ -60,6 +60,16 @@ def test_a_model_has_family_architecture_and_date(written, moment):
     assert entry.updated == moment
 
 
+@pytest.mark.parametrize("family", ["CLIP", "CLIPEn"])
+def test_a_clip_may_be_one_checkpoint(family):
+    [entry] = parse(
+        f'[models.m]\nfamily = "{family}"\narchitecture = "ViT-B-32"\ndim = 512\n'
+        f"files = [{file('open_clip_model.safetensors')}]"
+    )
+    assert (entry.architecture, entry.dim) == ("ViT-B-32", 512)
+    assert [one.path for one in entry.files] == ["open_clip_model.safetensors"]
+
+
 def test_a_hub_may_be_empty():
     assert parse("") == ()
 
@@ -117,6 +127,27 @@ def test_a_path_that_leads_elsewhere_is_refused(path):
             f"[models.m]\nfamily = 'SimCLR'\nfiles = [{file()}]",
             "model 'm' has no file config.json",
         ),
+        (
+            f"[models.m]\nfamily = 'SimCLR'\narchitecture = 'resnet8'\n"
+            f"files = [{file('a.pt')}]",
+            "model 'm' has no file config.json",
+        ),
+        (
+            f"[models.m]\nfamily = 'CLIP'\narchitecture = 'a'\n"
+            f"files = [{file('a.pt')}, {file('b.pt')}]",
+            "model 'm' needs config.json, or one checkpoint as its only file "
+            "(.safetensors, .pt, .pth, .bin)",
+        ),
+        (
+            f"[models.m]\nfamily = 'CLIP'\narchitecture = 'a'\n"
+            f"files = [{file('a.npz')}]",
+            "or one checkpoint as its only file",
+        ),
+        (
+            f"[models.m]\nfamily = 'SimCLR'\ndim = true\n"
+            f"files = [{file('config.json')}]",
+            "'dim' of entry 'm' must be a whole number up to 65536",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_in_one_sentence(text, sentence):
@@ -140,7 +171,7 @@ def test_what_is_written_reads_back(tmp_path):
     (folder / "sub folder" / "그림's.jpg").write_bytes(b"")
     model = tmp_path / "models" / "m"
     model.mkdir(parents=True)
-    (model / "config.json").write_text('{"family": "SimCLR"}')
+    (model / "config.json").write_text('{"family": "SimCLR", "dim": 7}')
     write_manifest(tmp_path)
     data_set, written = parse((tmp_path / "hub.toml").read_text("utf-8"))
     assert [(file.path, file.size) for file in data_set.files] == [
@@ -150,3 +181,4 @@ def test_what_is_written_reads_back(tmp_path):
     abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     assert data_set.files[0].sha256 == abc
     assert (data_set.category, written.category) == ("image", "SimCLR")
+    assert written.dim == 7

@@ -6,7 +6,8 @@ import fsspec
 import pytest
 
 from thanosql_server.errors import InvalidValue
-from thanosql_server.storage.hub_sources import Missing, Refused, source_of
+from thanosql_server.storage.hub_reading import Missing, Refused
+from thanosql_server.storage.hub_sources import source_of
 
 
 def read(source, path, offset=0):

@@ -1,0 +1,31 @@
+"""The examples of docs/sql.md about texts and functions run as they are printed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "sql.md"
+
+
+def examples(heading):
+    """Return the statements of a section that are about the scenes."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"```sql\n(.*?)\n```", section, re.DOTALL)
+    return [block for block in blocks if "demo_clip" in block or "scenes" in block]
+
+
+@pytest.mark.parametrize(
+    ("heading", "tables", "count"),
+    [("SEARCH", ("captions",), 4), ("Functions", ("described",), 5)],
+)
+def test_the_examples_run(scenes, heading, tables, count):
+    statements = examples(heading)
+    assert len(statements) == count
+    for sql in statements:
+        scenes.execute(sql)
+        if scenes.description:
+            assert scenes.fetch_arrow_table().num_columns
+    for table in tables:
+        scenes.execute(f"DROP TABLE {table}")

@@ -8,7 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.exc import NoSuchTableError
 
-from sqlalchemy_thanosql.compiler import ThanoSQLTypeCompiler
+from sqlalchemy_thanosql.compiler import (
+    ThanoSQLDDLCompiler,
+    ThanoSQLTypeCompiler,
+)
 from sqlalchemy_thanosql.types import sqlalchemy_type
 
 if TYPE_CHECKING:
@@ -26,6 +29,10 @@ COLUMNS = """
     SELECT column_name, data_type, is_nullable FROM information_schema.columns
     WHERE table_schema = :schema AND table_name = :table ORDER BY ordinal_position
 """
+KEY = """
+    SELECT column_name FROM thanosql.columns
+    WHERE table_name = :table AND key_position IS NOT NULL ORDER BY key_position
+"""
 SCHEMAS = "SELECT DISTINCT table_schema FROM information_schema.tables"
 
 
@@ -42,6 +49,7 @@ class ThanoSQLDialect(DefaultDialect):
     default_paramstyle = "qmark"
     default_schema_name = "public"
     type_compiler_cls = ThanoSQLTypeCompiler
+    ddl_compiler = ThanoSQLDDLCompiler
     type_compiler = ThanoSQLTypeCompiler  # the name of the same in SQLAlchemy 1.4
     supports_statement_cache = True
     supports_alter = False
@@ -49,7 +57,7 @@ class ThanoSQLDialect(DefaultDialect):
     supports_sane_multi_rowcount = False
     supports_native_boolean = True
     supports_native_decimal = True
-    supports_default_values = False
+    supports_default_values = True
     supports_multivalues_insert = True
     supports_sequences = False
     postfetch_lastrowid = False
@@ -133,8 +141,11 @@ class ThanoSQLDialect(DefaultDialect):
     def get_pk_constraint(
         self, connection: Connection, table_name: str, schema: Any = None, **_: Any
     ) -> Any:
-        """Return no primary key: tables have none."""
-        return {"constrained_columns": [], "name": None}
+        """Return the primary key that is declared; it is not enforced."""
+        if schema not in (None, self.default_schema_name):
+            return {"constrained_columns": [], "name": None}
+        rows = connection.execute(text(KEY), {"table": table_name}).fetchall()
+        return {"constrained_columns": [row[0] for row in rows], "name": None}
 
     def get_foreign_keys(
         self, connection: Connection, table_name: str, schema: Any = None, **_: Any

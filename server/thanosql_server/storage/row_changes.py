@@ -243,7 +243,9 @@ def _rewritten(
         for new, old in zip(news, olds, strict=True)
     }
     files = [_renumbered(file, renumbered) for file in metadata.files]
-    return replace(metadata, files=files)
+    # A file of which nothing is left is read no more.
+    kept = [file for file in files if set(file.fields) != {_REPLACED}]
+    return replace(metadata, files=kept)
 
 
 def _renumbered(file: DataFile, numbers: dict[int, int]) -> DataFile:

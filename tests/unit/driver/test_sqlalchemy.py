@@ -25,6 +25,11 @@ class SqlServer(TinyServer):
             names=["n", "Word", "m_simclr"],
         )
         self._context.register_record_batches("pictures", [[batch]])
+        self._context.sql("CREATE SCHEMA thanosql")
+        self._context.sql(
+            "CREATE TABLE thanosql.columns AS SELECT 'pictures' AS table_name, "
+            "'n' AS column_name, 1 AS key_position"
+        )
         self._context.sql("CREATE VIEW first AS SELECT n FROM pictures WHERE n = 1")
 
     def do_get(self, context, ticket):
@@ -64,7 +69,7 @@ def test_tables_views_and_schemas_are_listed(engine):
     inspector = sa.inspect(engine)
     assert inspector.get_table_names() == ["pictures"]
     assert inspector.get_view_names() == ["first"]
-    assert inspector.get_schema_names() == ["public"]
+    assert inspector.get_schema_names() == ["public", "thanosql"]
     assert inspector.has_table("first")
     assert not inspector.has_table("second")
 

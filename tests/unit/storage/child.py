@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from thanosql_server.config import Config
+from thanosql_server.errors import Conflict
 from thanosql_server.storage.alterations import drop_column, rename_column
 from thanosql_server.storage.workspace import Workspace
 
@@ -73,6 +75,23 @@ def changing(workspace: Workspace) -> None:
         table.delete(iter([first]))
 
 
+def counting(workspace: Workspace, steps: int) -> None:
+    """Add one to every row, so many times, whatever another process does meanwhile."""
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    while steps:
+        table = workspace.tables.open("t")
+        more = (
+            batch.set_column(0, "id", pc.add(batch["id"], 1))
+            for batch in table.scan(["id"], row_ids=True)
+        )
+        try:
+            table.update(["id"], more)
+        except Conflict:
+            continue
+        steps -= 1
+
+
 def altering(workspace: Workspace) -> None:
     """Add, rename and drop a column, and rename the table, for ever."""
     start = pa.table({"x": pa.array(range(3000))})
@@ -130,6 +149,8 @@ def main(folder: str, action: str, steps: int) -> None:
         forever(workspace)
     elif action == "changing":
         changing(workspace)
+    elif action == "counting":
+        counting(workspace, steps)
     elif action == "altering":
         altering(workspace)
     else:

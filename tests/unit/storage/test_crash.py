@@ -119,6 +119,18 @@ def test_columns_are_changed_all_or_not_whenever_their_writer_is_killed(tmp_path
     assert len({tuple(list(row.values())[1:]) for row in rows}) == 1
 
 
+def test_two_processes_that_change_the_same_rows_lose_nothing(folder):
+    writers = [Writer(folder, "counting", 10) for _ in range(2)]
+    for writer in writers:
+        _, errors = writer.process.communicate(timeout=120)
+        assert writer.process.returncode == 0, errors
+    workspace = Workspace.open(Config(folder))
+    batches = workspace.tables.open("t").scan(["id"])
+    found = [number for batch in batches for number in batch["id"].to_pylist()]
+    workspace.close()
+    assert found == list(range(20, 3020))
+
+
 def test_opening_leaves_the_work_of_living_processes_alone(folder):
     writer = Writer(folder, "model", 3)
     try:

@@ -81,13 +81,11 @@ def view_infos(environment: Environment, *, columns: bool) -> Iterator[TableInfo
 
 
 def _require_plain(query: Query) -> None:
-    """Refuse what a view cannot hold: parameters, and clauses that store or print."""
+    """Refuse what a view cannot hold: parameters, and clauses that store."""
     for clause in query.walk():
-        stores = isinstance(clause, nodes.Convert) and "table_name" in clause.options
-        if stores or isinstance(clause, nodes.Print):
-            what = "PRINT" if isinstance(clause, nodes.Print) else "table_name"
+        if isinstance(clause, nodes.Convert) and "table_name" in clause.options:
             raise InvalidStatement(
-                f"a view cannot hold {what}; it is read, and stores nothing",
+                "a view cannot hold table_name; it is read, and stores nothing",
                 position=Position.of(query.source, clause.span.start),
             )
     placeholders = [*query.parameters]

@@ -122,7 +122,7 @@ WRONG = [
         dbapi.ProgrammingError,
         "there is no model 'nobody'",
     ),
-    ("UPDATE test SET label = 1", dbapi.NotSupportedError, "UPDATE is not supported"),
+    ("DELETE FROM test LIMIT 1", dbapi.NotSupportedError, "LIMIT is not supported"),
 ]
 
 

@@ -64,6 +64,7 @@ def test_workspace_makes_its_folders_and_keeps_what_is_there(tmp_path):
         "models",
         "spill",
         "trash",
+        "views",
     }
     assert isinstance(workspace.paths, PathPolicy)
     assert workspace.paths.existing_file("mine.csv").read_text() == "a\n1\n"

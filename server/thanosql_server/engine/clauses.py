@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thanosql_server.control import Control
-    from thanosql_server.engine.encoders import ModelHandle
+    from thanosql_server.engine.models import ModelHandle
     from thanosql_server.engine.planning import Planning
     from thanosql_server.search.exact import Comparison
     from thanosql_server.sql.nodes import (
@@ -191,9 +191,9 @@ class Clauses:
 
     def model(self, name: str, position: Position) -> ModelHandle:
         """Return a model; one that a hub has is fetched when the statement runs."""
-        encoders, planning = self._environment.encoders, self._planning
-        handle = encoders.find(name, position, planning.control)
-        self.warm_up.append(lambda: encoders.ensure(handle, planning.control, position))
+        models, planning = self._environment.models, self._planning
+        handle = models.find(name, position, planning.control)
+        self.warm_up.append(lambda: models.ensure(handle, planning.control, position))
         return handle
 
     def function_name(self, prefix: str) -> str:

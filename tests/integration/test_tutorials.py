@@ -123,6 +123,9 @@ def check_shown(cell, outputs, result):
     if result == SUCCESS:
         assert lines == ["Success"]
     elif not result.printed:
+        if cell.number == 3 and "CONVERT" in cell.text:
+            # The import of the folder has embedded these pictures already.
+            assert lines.pop(0).startswith(f"Note: kept {result.count} of")
         assert lines == []
         columns, count = jupyter.shape(jupyter.frame(outputs))
         assert Rows(columns, count) == result

@@ -137,7 +137,7 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
     _require(options, "data_type", "image")
     environment = planning.environment
     position = node.model_position
-    handle = environment.encoders.find(node.model, position, planning.control)
+    handle = environment.models.find(node.model, position, planning.control)
     name = stored_name(node.table)
     overwrite = options.flag("overwrite", False)
     batch_size_of(options)
@@ -152,7 +152,7 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
         files = list_images(folder, shown, _extensions(options), paths)
         column = embedding_column(handle.name, handle.family.base)
         field = embedding_field(column, handle.dim, handle.name)
-        present = environment.encoders.ensure(handle, control, position)
+        present = environment.models.ensure(handle, control, position)
         batches = embedded(
             files,
             files.schema,
@@ -257,11 +257,11 @@ def _completed(
         column = pick_text_column(schema, options.text_col, position)
         options = replace(options, text_col=column)
     if getattr(options, "init", None) is not None:
-        encoders = planning.environment.encoders
+        models = planning.environment.models
         place = given.position("init")
-        handle = encoders.find(options.init, place, planning.control)
+        handle = models.find(options.init, place, planning.control)
         # Its folder is an argument of the training; so it must be there.
-        handle = encoders.ensure(handle, planning.control, place)
+        handle = models.ensure(handle, planning.control, place)
         if handle.family.name != kind.name:
             raise InvalidStatement(
                 f"model '{handle.name}' is a {handle.family.name}; {kind.name} cannot "

@@ -18,8 +18,8 @@ from thanosql_server.sql.tokens import excerpt
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from thanosql_server.engine.encoders import ModelHandle
     from thanosql_server.engine.functions import Vector
+    from thanosql_server.engine.models import ModelHandle
     from thanosql_server.engine.planning import Planning
     from thanosql_server.sql.nodes import Argument
 

@@ -40,7 +40,7 @@ from thanosql_server.sql.nodes import Call, Parameter
 from thanosql_server.sql.rewriter import CallFacts
 
 if TYPE_CHECKING:
-    from thanosql_server.engine.encoders import ModelHandle
+    from thanosql_server.engine.models import ModelHandle
     from thanosql_server.engine.planning import Planning
 
 

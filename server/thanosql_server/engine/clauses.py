@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thanosql_server.control import Control
-    from thanosql_server.engine.encoders import ModelHandle
+    from thanosql_server.engine.models import ModelHandle
     from thanosql_server.engine.planning import Planning
     from thanosql_server.search.exact import Comparison
     from thanosql_server.sql.nodes import (
@@ -197,10 +197,10 @@ class Clauses:
 
     def model(self, name: str, position: Position) -> ModelHandle:
         """Return a model; one that a hub has is fetched when the statement runs."""
-        encoders, planning = self._environment.encoders, self._planning
-        handle = encoders.find(name, position, planning.control)
+        models, planning = self._environment.models, self._planning
+        handle = models.find(name, position, planning.control)
         self.warm_up.append(
-            lambda: encoders.ensure(handle, planning.root.control, position)
+            lambda: models.ensure(handle, planning.root.control, position)
         )
         return handle
 

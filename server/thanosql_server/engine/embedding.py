@@ -17,7 +17,7 @@ from thanosql_server.ml.text_pipeline import BATCH_SIZE, EmptyTexts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from thanosql_server.engine.encoders import ModelHandle
+    from thanosql_server.engine.models import ModelHandle
     from thanosql_server.engine.planning import Planning
     from thanosql_server.errors import Position
     from thanosql_server.ml.encoder import Encoder

@@ -1,44 +1,32 @@
-"""Models by name, and their encoders kept in memory."""
+"""The encoders of the last few models, and the last few query vectors, in memory."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections import OrderedDict
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timezone
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thanosql_server.control import Control
-from thanosql_server.engine.fetched import place_model
 from thanosql_server.errors import (
     InvalidData,
     InvalidValue,
     NotSupported,
-    Position,
-    ThanoSQLError,
-    UndefinedObject,
-    nearest,
 )
 from thanosql_server.ml.encoder import TextEncoder
-from thanosql_server.ml.families import family, preload
 from thanosql_server.ml.media import UnreadableImage, open_image
 from thanosql_server.ml.placement import AUTO, Placement
-from thanosql_server.storage.models import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
+    from thanosql_server.engine.models import ModelHandle, Models
     from thanosql_server.ml.encoder import Encoder
-    from thanosql_server.ml.families import Family
     from thanosql_server.sql.options import Options
-    from thanosql_server.storage.hub_manifest import Entry
     from thanosql_server.storage.workspace import Workspace
 
     Vector = NDArray[np.float32]
@@ -46,34 +34,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-NOT_FETCHED = 0
-"""Version of a model that a hub has and the workspace will have; true ones count
-from 1."""
-
-
-@dataclass(frozen=True)
-class ModelHandle:
-    """A model as statements refer to it: nothing of it is loaded yet.
-
-    It may not be there yet, see `Encoders.ensure`; what planning needs is known.
-    """
-
-    model: Model
-    family: Family
-
-    @property
-    def name(self) -> str:
-        """The model's name in lower case."""
-        return self.model.name
-
-    @property
-    def dim(self) -> int:
-        """Numbers per embedding."""
-        return int(self.model.config["dim"])
-
-
 class Encoders:
-    """Finds models and keeps the encoders of the last few loaded."""
+    """Loads encoders and keeps the last few; remembers query vectors."""
 
     KEPT = 4
     QUERIES_KEPT = 256
@@ -81,12 +43,12 @@ class Encoders:
     def __init__(
         self,
         workspace: Workspace,
+        models: Models,
         threads: int,
         *,
-        fetch_models: bool = False,
         placement: Placement = Placement(),  # noqa: B008 - it is frozen
     ) -> None:
-        self._fetch_models = fetch_models
+        self._models = models
         self._placement = placement
         self._workspace = workspace
         self._threads = threads
@@ -96,88 +58,6 @@ class Encoders:
         self._queries: OrderedDict[tuple[object, ...], NDArray[np.float32]] = (
             OrderedDict()
         )
-
-    def find(
-        self,
-        name: str,
-        position: Position | None = None,
-        control: Control | None = None,
-    ) -> ModelHandle:
-        """Return the model called `name`, in whatever case it is written.
-
-        A model that only a hub has, and that may be fetched, is fetched here if the
-        hub does not say enough of it to plan a statement; else by `ensure`.
-
-        Args:
-            name: as the statement has it.
-            position: where the statement has it.
-            control: of the statement, if it runs already.
-
-        Raises:
-            UndefinedObject: there is no such model; says which GET to run, if any.
-        """
-        models, name = self._workspace.models, name.lower()
-        if models.exists(name):
-            return _handle(models.open(name))
-        if not self._fetch_models:
-            raise UndefinedObject(self._absent(name), position=position)
-        control = control or Control()
-        try:
-            entry = self._workspace.hubs.offers.find("models", name, control).entry
-            if entry.dim is not None:
-                return _handle(_announced(name, entry))
-            self._fetch(name, control)
-        except ThanoSQLError as error:
-            raise error.at(position) from None
-        return _handle(models.open(name))
-
-    def ensure(
-        self, handle: ModelHandle, control: Control, position: Position | None = None
-    ) -> ModelHandle:
-        """Return the model as it is in the workspace, fetched now if it is not there.
-
-        Raises:
-            ThanoSQLError: it cannot be had; nothing has changed.
-        """
-        if handle.model.version != NOT_FETCHED:
-            return handle
-        try:
-            if not self._workspace.models.exists(handle.name):
-                self._fetch(handle.name, control)
-            return self._present(handle)
-        except ThanoSQLError as error:
-            raise error.at(position) from None
-
-    def _present(self, handle: ModelHandle) -> ModelHandle:
-        """Return the same model, as the workspace has it by now.
-
-        Raises:
-            ThanoSQLError: it is not there, or is not what the hub has announced.
-        """
-        if handle.model.version != NOT_FETCHED:
-            return handle
-        present = _handle(self._workspace.models.open(handle.name))
-        if (present.dim, present.family) != (handle.dim, handle.family):
-            raise InvalidData(
-                f"model '{handle.name}' was announced as a {handle.family.name} of "
-                f"{handle.dim} numbers, and is a {present.family.name} of "
-                f"{present.dim}; run the statement again"
-            )
-        return present
-
-    def _fetch(self, name: str, control: Control) -> None:
-        self._workspace.hubs.fetch_model(name, control, place_model)
-
-    def _absent(self, name: str) -> str:
-        """Return the sentence about a model that is not there: what to do."""
-        at_hand = self._workspace.hubs.offers.known_at_hand("models")
-        offered = next((one for one in at_hand if one.lower() == name), None)
-        hint = (
-            (f"; GET THANOSQL MODEL {offered} fetches it" if offered else "")
-            or nearest(name, [*self._workspace.models.names(), *at_hand])
-            or "; LIST MODEL shows those there are"
-        )
-        return f"there is no model '{name}'{hint}"
 
     def encoder(
         self,
@@ -193,7 +73,7 @@ class Encoders:
             InvalidValue: there is no such device.
             NotSupported: the model cannot have the precision of the placement.
         """
-        handle = self._present(handle)
+        handle = self._models.present(handle)
         wanted = placement.over(self._placement)
         key = (handle.name, handle.model.version, handle.model.created, wanted)
         with self._lock:
@@ -229,16 +109,6 @@ class Encoders:
                 raise
 
         return load
-
-    def preload(self) -> None:
-        """Import what the workspace's models need; meant for a thread of its own.
-
-        torch and open_clip take ten seconds, which the first search would wait for.
-        """
-        models = self._workspace.models
-        with suppress(ThanoSQLError):  # of a damaged model, its first use tells
-            for name in models.names():
-                preload(models.open(name).config["family"])
 
     def precision(self, options: Options) -> str:
         """Return the precision that OPTIONS and the server's settings ask for."""
@@ -307,7 +177,7 @@ class Encoders:
         embed: Callable[[Encoder], Vector],
     ) -> Vector:
         """Return the vector of a query item, embedded now if it is not remembered."""
-        handle = self._present(handle)
+        handle = self._models.present(handle)
         key = (handle.name, handle.model.version, handle.model.created, *item)
         with self._lock:
             known = self._queries.get(key)
@@ -319,14 +189,3 @@ class Encoders:
             while len(self._queries) > self.QUERIES_KEPT:
                 self._queries.popitem(last=False)
         return vector
-
-
-def _handle(model: Model) -> ModelHandle:
-    return ModelHandle(model, family(model.config["family"]))
-
-
-def _announced(name: str, entry: Entry) -> Model:
-    """Return the model that an entry will become, as far as it is known."""
-    config = {"family": entry.category, "dim": entry.dim}
-    since = datetime.fromtimestamp(0, timezone.utc)
-    return Model(name, NOT_FETCHED, Path(), config, {}, since)

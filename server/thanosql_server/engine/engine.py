@@ -23,6 +23,7 @@ from thanosql_server.engine.catalog import (
     table_infos,
 )
 from thanosql_server.engine.encoders import Encoders
+from thanosql_server.engine.models import Models
 from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.planning import Environment, Planning, check_count
 from thanosql_server.engine.session import CATALOG, SCHEMA, Contexts
@@ -46,15 +47,12 @@ class Engine:
     def __init__(self, config: Config) -> None:
         placement = Placement.of(config.device, config.precision)
         workspace = Workspace.open(config)
+        models = Models(workspace, fetch=config.fetch_models)
         self._environment = Environment(
             workspace=workspace,
             contexts=Contexts(config, workspace.spill_folder),
-            encoders=Encoders(
-                workspace,
-                config.threads,
-                fetch_models=config.fetch_models,
-                placement=placement,
-            ),
+            models=models,
+            encoders=Encoders(workspace, models, config.threads, placement=placement),
             threads=config.threads,
         )
 
@@ -118,7 +116,7 @@ class Engine:
 
     def preload(self) -> None:
         """Import the code of the workspace's models, which takes seconds."""
-        self._environment.encoders.preload()
+        self._environment.models.preload()
 
     def close(self) -> None:
         """Leave the workspace in order; no statement may run any more."""

@@ -16,8 +16,7 @@ _PLACEHOLDER = re.compile(
     r"data_type: (\w+)"
 )
 
-_TYPES = {
-    "Boolean": pa.bool_(),
+NUMBERS = {
     "Int8": pa.int8(),
     "Int16": pa.int16(),
     "Int32": pa.int32(),
@@ -29,6 +28,12 @@ _TYPES = {
     "Float16": pa.float16(),
     "Float32": pa.float32(),
     "Float64": pa.float64(),
+}
+"""DataFusion's names of the types of numbers."""
+
+_TYPES = {
+    "Boolean": pa.bool_(),
+    **NUMBERS,
     "Utf8": pa.string(),
     "LargeUtf8": pa.large_string(),
     "Utf8View": pa.string(),

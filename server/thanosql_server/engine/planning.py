@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from datafusion import DataFrame, SQLOptions
 
     from thanosql_server.engine.encoders import Encoders
+    from thanosql_server.engine.models import Models
     from thanosql_server.sql.nodes import Query, Statement
     from thanosql_server.sql.options import Options
     from thanosql_server.storage.views import View
@@ -45,6 +46,7 @@ class Environment:
 
     workspace: Workspace
     contexts: session.Contexts
+    models: Models
     encoders: Encoders
     threads: int
 

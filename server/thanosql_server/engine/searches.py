@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from thanosql_server.engine.encoders import ModelHandle
     from thanosql_server.engine.functions import Vector
+    from thanosql_server.engine.models import ModelHandle
     from thanosql_server.engine.planning import Planning
     from thanosql_server.errors import Position
     from thanosql_server.sql.nodes import Search, SearchItem

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from thanosql_server.engine.parameters import NUMBERS
+
 _REFUSAL = re.compile(
     r"satisfy a call to '(\w+)' function: coercion from (.*?) to the signature"
 )
@@ -18,19 +20,6 @@ _LIST = re.compile(
     r"(FixedSizeList|List|LargeList)\((?:(\d+) x )?(non-null )?(\w+)"
     r"(?:, field: '((?:[^'\\]|\\.)*)')?\)"
 )
-_VALUES = {
-    "Float16": pa.float16(),
-    "Float32": pa.float32(),
-    "Float64": pa.float64(),
-    "Int8": pa.int8(),
-    "Int16": pa.int16(),
-    "Int32": pa.int32(),
-    "Int64": pa.int64(),
-    "UInt8": pa.uint8(),
-    "UInt16": pa.uint16(),
-    "UInt32": pa.uint32(),
-    "UInt64": pa.uint64(),
-}
 _TEXTS = ("Utf8", "LargeUtf8", "Utf8View", "Null")
 
 
@@ -53,10 +42,10 @@ def vector_type(given: str) -> pa.DataType | None:
     if given == "Null":
         return pa.null()
     match = _LIST.fullmatch(given)
-    if match is None or match[4] not in _VALUES:
+    if match is None or match[4] not in NUMBERS:
         return None
     kind, size, filled, value, name = match.groups()
-    field = pa.field(name or "item", _VALUES[value], nullable=not filled)
+    field = pa.field(name or "item", NUMBERS[value], nullable=not filled)
     if kind == "FixedSizeList":
         return pa.list_(field, int(size))
     return pa.list_(field) if kind == "List" else pa.large_list(field)

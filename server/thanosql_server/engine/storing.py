@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.control import Control
     from thanosql_server.engine.converting import Embed
-    from thanosql_server.engine.encoders import ModelHandle
+    from thanosql_server.engine.models import ModelHandle
     from thanosql_server.engine.planning import Planning
     from thanosql_server.sql.nodes import SelectStatement
     from thanosql_server.sql.options import Options
@@ -141,9 +141,9 @@ def _replace_by_query(
 
 def _present(planning: Planning, clause: Convert, control: Control) -> ModelHandle:
     """Return the clause's model, fetched now if only a hub has it."""
-    encoders, position = planning.environment.encoders, clause.model_position
-    handle = encoders.find(clause.model, position, control)
-    return encoders.ensure(handle, control, position)
+    models, position = planning.environment.models, clause.model_position
+    handle = models.find(clause.model, position, control)
+    return models.ensure(handle, control, position)
 
 
 def embed_of(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from thanosql_server.control import Control
-    from thanosql_server.engine.encoders import ModelHandle
+    from thanosql_server.engine.models import ModelHandle
     from thanosql_server.engine.planning import Planning
     from thanosql_server.sql.nodes import Convert
     from thanosql_server.storage.tables import Table

@@ -22,11 +22,10 @@ from thanosql_server.storage.hub_staging import (
     Fetching,
     disk_faults,
     download_key,
-    remove_old,
     staged,
 )
 from thanosql_server.storage.hub_waiting import Patience
-from thanosql_server.storage.scratch import remove_tree
+from thanosql_server.storage.scratch import remove_old, remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,8 +8,7 @@ import logging
 import os
 import shutil
 import threading
-import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -40,9 +39,6 @@ logger = logging.getLogger(__name__)
 
 WORKERS = 8
 """Files of one entry that are fetched at the same time."""
-
-KEPT_SECONDS = 7 * 24 * 3600.0
-"""How long an unfinished download waits to be continued."""
 
 
 @dataclass(frozen=True)
@@ -119,18 +115,6 @@ def disk_faults(entry: Entry) -> Iterator[None]:
         raise InternalError(
             f"{entry.words} could not be written to the server's disk: {reason}"
         ) from None
-
-
-def remove_old(downloads: Path) -> None:
-    """Remove downloads that nobody has continued for `KEPT_SECONDS`."""
-    for folder in downloads.glob("*"):
-        # Busy ones are being continued right now.
-        with (
-            suppress(FolderBusy, FolderGone, OSError),
-            locked(folder, exclusive=True, wait=False),
-        ):
-            if time.time() - folder.stat().st_mtime > KEPT_SECONDS:
-                remove_tree(folder)
 
 
 def unreachable(what: str, source: Source, failure: Exception) -> ThanoSQLError:

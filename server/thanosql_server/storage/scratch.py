@@ -12,12 +12,18 @@ import fcntl
 import itertools
 import os
 import shutil
+import time
 import uuid
 import weakref
 from typing import TYPE_CHECKING
 
+from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+KEPT_SECONDS = 7 * 24 * 3600.0
+"""How long the work of an interrupted statement waits to be continued."""
 
 _LOCK_SUFFIX = ".lock"
 
@@ -56,6 +62,18 @@ class Scratch:
     def close(self) -> None:
         """Remove the folder and give up its lock."""
         self._close()
+
+
+def remove_old(parent: Path) -> None:
+    """Remove the folders below `parent` that nobody has come back to for a week."""
+    for folder in parent.glob("*"):
+        # Busy ones are being continued right now.
+        with (
+            contextlib.suppress(FolderBusy, FolderGone, OSError),
+            locked(folder, exclusive=True, wait=False),
+        ):
+            if time.time() - folder.stat().st_mtime > KEPT_SECONDS:
+                remove_tree(folder)
 
 
 def remove_tree(folder: Path) -> None:

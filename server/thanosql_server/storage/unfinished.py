@@ -14,25 +14,21 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import time
 import zlib
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from thanosql_server.errors import Conflict, ResourceExhausted
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
-from thanosql_server.storage.scratch import remove_tree
+from thanosql_server.storage.scratch import remove_old, remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-KEPT_SECONDS = 7 * 24 * 3600.0
-"""How long an interrupted statement's embeddings wait for the next attempt."""
 
 _CHECKED_AT_ONCE = 4096
 
@@ -46,14 +42,7 @@ class Unfinished:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        for old in folder.glob("*"):
-            # Those of a statement that runs are busy.
-            with (
-                suppress(FolderBusy, FolderGone, OSError),
-                locked(old, exclusive=True, wait=False),
-            ):
-                if time.time() - old.stat().st_mtime > KEPT_SECONDS:
-                    remove_tree(old)
+        remove_old(folder)
 
     @contextmanager
     def held(self, table: str, *what: str, dim: int) -> Iterator[SavedEmbeddings]:

@@ -84,5 +84,5 @@ CREATE TABLE new USING m OPTIONS (precision=16) FROM 'tutorial_data/mnist_data/t
 CONVERT USING m OPTIONS (precision='int8', table_name='test') AS SELECT * FROM test
 
 -- ProgrammingError 42704 1,77
--- SEARCH has no option 'device'
+-- SEARCH IMAGE has no option 'device'
 SEARCH IMAGE image='tutorial_data/mnist_data/test/923.jpg' USING m OPTIONS (device='cpu') AS SELECT * FROM test

@@ -20,8 +20,8 @@ from thanosql_server.errors import (
     ResourceExhausted,
     UndefinedFile,
 )
-from thanosql_server.storage.hub_staging import KEPT_SECONDS
 from thanosql_server.storage.hub_writer import write_manifest
+from thanosql_server.storage.scratch import KEPT_SECONDS
 
 
 def test_a_data_set_arrives_from_a_folder(place):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from thanosql_server.errors import Conflict
-from thanosql_server.storage.unfinished import KEPT_SECONDS, Unfinished
+from thanosql_server.storage.scratch import KEPT_SECONDS
+from thanosql_server.storage.unfinished import Unfinished
 
 DIM = 5
 

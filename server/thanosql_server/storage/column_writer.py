@@ -213,7 +213,8 @@ class ColumnWriter:
         if values.changed[start : start + rows].all():
             yield from _new_rows(values, start, rows)
             return
-        scan = Scan(self.dataset, [values.field.name], fragments=(fragment,))
+        only = frozenset({fragment.fragment_id})
+        scan = Scan(self.dataset, [values.field.name], fragments=only)
         for old in scan.batches():
             yield values.batch(start, old.num_rows, old.column(0))
             start += old.num_rows

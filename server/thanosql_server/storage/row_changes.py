@@ -228,9 +228,8 @@ def _rewritten(
     names = [f"__thano_new_{i}" for i in range(len(updates.fields))]
     types = [one.type for one in updates.fields]
     schema = pa.schema(list(zip(names, types, strict=True)))
-    # Of its own: the fragment that gets the columns is locked while it does.
-    source = _fragment(dataset, fragment)
-    old = Scan(dataset, updates.names, row_ids=True, fragments=(source,))
+    numbered = frozenset({fragment})
+    old = Scan(dataset, updates.names, row_ids=True, fragments=numbered)
     values = (updates.apply(batch, schema) for batch in old.batches())
     added = _fragment(dataset, fragment).merge_columns(
         pa.RecordBatchReader.from_batches(schema, values)

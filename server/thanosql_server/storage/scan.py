@@ -46,7 +46,8 @@ class Scan:
         row_ids: whether to add the column `ROW_ID`.
         batch_rows: rows per batch at most; by default about 4 MiB.
         limit: stop after so many rows.
-        fragments: blocks of the dataset's rows to read; None for all.
+        fragments: numbers of the only fragments (blocks of the dataset's rows) to
+            read; None for all.
     """
 
     dataset: lance.LanceDataset
@@ -55,7 +56,7 @@ class Scan:
     row_ids: bool = False
     batch_rows: int | None = None
     limit: int | None = None
-    fragments: tuple[lance.LanceFragment, ...] | None = None
+    fragments: frozenset[int] | None = None
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows in table order."""
@@ -109,11 +110,17 @@ class Scan:
             columns=columns,
             # Lance needs something to read where only the number of rows is asked.
             with_row_id=self.row_ids or not columns,
-            fragments=self.fragments and list(self.fragments),
             batch_size=self.batch_rows or fitting_rows(self.dataset.schema, columns),
+            fragments=self._fragments(),
             **_READAHEAD,
             **how,
         )
+
+    def _fragments(self) -> list[lance.LanceFragment] | None:
+        if self.fragments is None:
+            return None
+        known = self.dataset.get_fragments()
+        return [f for f in known if f.fragment_id in self.fragments]
 
 
 def fitting_rows(schema: pa.Schema, columns: list[str]) -> int:

@@ -16,6 +16,7 @@ from thanosql_server.storage.column_writer import ColumnWriter, Values
 from thanosql_server.storage.columns import origin_field, storable_field, visible
 from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderGone, locked
+from thanosql_server.storage.fragments import Fragment, fragments_of
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
 
@@ -48,6 +49,7 @@ class Table:
         self.name = name
         self.schema: pa.Schema = visible(self._dataset.schema)
         self.version: int = self._dataset.version
+        self._fragments: dict[str, list[Fragment] | None] = {}
 
     def count_rows(self, filter: pc.Expression | None = None) -> int:
         """Return the number of rows for which `filter` is true."""
@@ -64,6 +66,7 @@ class Table:
         row_ids: bool = False,
         batch_rows: int | None = None,
         limit: int | None = None,
+        fragments: frozenset[int] | None = None,
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows in table order, in batches of about 4 MiB (256 to 8192 rows).
 
@@ -74,14 +77,27 @@ class Table:
             row_ids: whether to add the column `ROW_ID`, which `take` accepts.
             batch_rows: rows per batch at most.
             limit: stop after so many rows.
+            fragments: numbers of the only fragments to read (see `fragments`).
 
         Raises:
             Conflict: the table was dropped meanwhile.
         """
         names = self.schema.names if columns is None else columns
-        scan = Scan(self._dataset, names, filter, row_ids, batch_rows, limit)
+        scan = Scan(self._dataset, names, filter, row_ids, batch_rows, limit, fragments)
         with translated("reading", self.name):
             yield from scan.batches()
+
+    def fragments(self, column: str) -> list[Fragment] | None:
+        """Return what a column is made of; see `fragments_of`."""
+        if column not in self._fragments:
+            with translated("reading", self.name):
+                self._fragments[column] = fragments_of(self._dataset, column)
+        return self._fragments[column]
+
+    @property
+    def place(self) -> str:
+        """Tells tables apart within a process, whatever their names."""
+        return str(self._folder)
 
     def take(self, rows: list[int], columns: list[str] | None = None) -> pa.RecordBatch:
         """Return the rows with these row ids (see `scan`), in the order asked."""

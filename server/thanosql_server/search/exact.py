@@ -1,5 +1,7 @@
 """Exact comparison: every vector is compared, in one pass, in bounded memory.
 
+What is found here is what a search finds, whichever way it goes (see `nearest`).
+
 A row without a vector, or with one that cannot be compared (see `measures`), has no
 result and ranks behind all others.
 """
@@ -17,12 +19,13 @@ from thanosql_server.search.measures import COSINE, Measure
 from thanosql_server.search.vectors import as_matrix, lengths
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import NDArray
 
     Vector = NDArray[np.float32] | NDArray[np.float64]
     Mask = NDArray[np.bool_]
+    RowIds = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Comparison:
         Raises:
             InvalidData: a row has another length, if `strict`.
         """
-        scores, defined = self._compared(column, self.query())
+        scores, defined = _compared(column, self.query(), self.measure, self.strict)
         return pa.array(scores, self.measure.dtype, mask=~defined)
 
     def nearest(
@@ -66,21 +69,81 @@ class Comparison:
         Raises:
             InvalidData: a row has another length, if `strict`.
         """
-        best, query = _Best(k), self.query()
-        for batch in batches:
-            scores, defined = self._compared(batch.column(column), query)
-            ranks = -scores if self.measure.nearest_is_least else scores
-            rows = batch.column(row_id).to_numpy()
-            best.add(ranks[defined], rows[defined], rows[~defined])
-        return best.rows()
+        queries = [self.query()]
+        (found,) = nearest(
+            batches, column, row_id, queries, k, self.measure, strict=self.strict
+        )
+        return found.rows()
 
-    def _compared(self, column: pa.Array, query: Vector) -> tuple[Vector, Mask]:
-        if self.strict:
-            counts = lengths(column)
-            _same_length(counts, np.full_like(counts, len(query)), self.measure)
-        matrix, there = as_matrix(column, len(query))
-        scores, defined = self.measure.compare(matrix, query)
-        return scores, defined & there
+
+@dataclass(frozen=True)
+class Found:
+    """The nearest rows, the nearest first.
+
+    Attributes:
+        ids: row ids (at most k,); rows without a result fill the end.
+        scores: the results of the first of them; the others have none.
+    """
+
+    ids: RowIds
+    scores: Vector
+
+    def rows(self) -> list[int]:
+        """Return the ids as numbers of Python."""
+        return [int(row) for row in self.ids]
+
+    def filled(self, without: RowIds, k: int) -> Found:
+        """Return these rows, and rows without a result until there are k."""
+        return Found(np.concatenate([self.ids, without])[:k], self.scores)
+
+
+def nearest(
+    batches: Iterable[pa.RecordBatch],
+    column: str,
+    row_id: str,
+    queries: Sequence[Vector] | Vector,
+    k: int,
+    measure: Measure = COSINE,
+    *,
+    strict: bool = False,
+) -> list[Found]:
+    """Return, for each of several vectors, the rows nearest to it.
+
+    Args:
+        batches: rows with a `column` of vectors and a `row_id` of integers.
+        column: the name of the column of vectors.
+        row_id: the name of the column that identifies a row.
+        queries: m vectors (dim,).
+        k: how many rows at the most.
+        measure: how they are compared.
+        strict: a row of another length is an error, not without a result.
+
+    Returns:
+        m times min(k, rows) rows; see `Comparison.nearest`.
+
+    Raises:
+        InvalidData: a row has another length, if `strict`.
+    """
+    best = [_Best(k) for _ in queries]
+    sign = -1 if measure.nearest_is_least else 1
+    for batch in batches:
+        rows = batch.column(row_id).to_numpy()
+        for one, query in zip(best, queries, strict=True):
+            vectors = batch.column(column)
+            scores, defined = _compared(vectors, query, measure, strict)
+            one.add(sign * scores[defined], rows[defined], rows[~defined])
+    return [Found(one.ids, sign * one.ranks).filled(one.without, k) for one in best]
+
+
+def _compared(
+    column: pa.Array, query: Vector, measure: Measure, strict: bool
+) -> tuple[Vector, Mask]:
+    if strict:
+        counts = lengths(column)
+        _same_length(counts, np.full_like(counts, len(query)), measure)
+    matrix, there = as_matrix(column, len(query))
+    scores, defined = measure.compare(matrix, query)
+    return scores, defined & there
 
 
 def compare_rows(left: pa.Array, right: pa.Array, measure: Measure) -> pa.Array:
@@ -142,25 +205,19 @@ class _Best:
 
     def __init__(self, k: int) -> None:
         self.k = k
-        self.scores: Vector = np.empty(0, dtype=np.float64)
+        self.ranks: Vector = np.empty(0, dtype=np.float64)
         self.ids = np.empty(0, dtype=np.uint64)
         self.without = np.empty(0, dtype=np.uint64)
 
-    def add(
-        self, scores: Vector, ids: NDArray[np.uint64], without: NDArray[np.uint64]
-    ) -> None:
-        """Take the rows of one batch into account."""
+    def add(self, ranks: Vector, ids: RowIds, without: RowIds) -> None:
+        """Take the rows of one batch into account; a greater rank is better."""
         if len(self.without) < self.k:
             self.without = np.concatenate([self.without, without])[: self.k]
-        if len(self.scores) == self.k and self.k:
-            better = scores > self.scores[-1]
-            scores, ids = scores[better], ids[better]
-        scores = np.concatenate([self.scores, scores])
+        if len(self.ranks) == self.k and self.k:
+            better = ranks > self.ranks[-1]
+            ranks, ids = ranks[better], ids[better]
+        ranks = np.concatenate([self.ranks, ranks])
         ids = np.concatenate([self.ids, ids])
         # A stable sort keeps the earlier row in front among equals.
-        order = np.argsort(-scores, kind="stable")[: self.k]
-        self.scores, self.ids = scores[order], ids[order]
-
-    def rows(self) -> list[int]:
-        found = np.concatenate([self.ids, self.without])[: self.k]
-        return [int(row) for row in found]
+        order = np.argsort(-ranks, kind="stable")[: self.k]
+        self.ranks, self.ids = ranks[order], ids[order]

@@ -3,7 +3,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from thanosql_server.search.exact import Comparison
+from thanosql_server.search.exact import Comparison, nearest
 
 
 def similarities(column, query):
@@ -90,3 +90,13 @@ def test_equal_vectors_have_equal_similarities_wherever_they_stand():
 
 def test_top_k_of_no_batches_is_empty():
     assert top_k([], "e", "id", unit(1)[0], 5) == []
+
+
+def test_several_queries_find_what_each_finds_alone():
+    vectors, queries = unit(60), unit(5, seed=3)
+    together = nearest(batches(vectors, {3, 4}), "e", "id", queries, 9)
+    for query, found in zip(queries, together, strict=True):
+        (alone,) = nearest(batches(vectors, {3, 4}), "e", "id", query[None], 9)
+        assert found.rows() == alone.rows()
+        assert found.scores.tolist() == alone.scores.tolist()
+        assert found.rows() == top_k(batches(vectors, {3, 4}), "e", "id", query, 9)

@@ -1,0 +1,197 @@
+"""The k nearest rows of a table, by the quickest way that finds exactly them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from thanosql_server.search.exact import nearest
+from thanosql_server.search.limits import LARGEST_DIM, CodedQuery
+from thanosql_server.search.measures import COSINE, Measure
+from thanosql_server.search.screen import screen
+from thanosql_server.search.vectors import dim_of
+from thanosql_server.storage.scan import ROW_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow.compute as pc
+    from numpy.typing import NDArray
+
+    from thanosql_server.control import Control
+    from thanosql_server.search.exact import Found
+    from thanosql_server.search.int8_product import Int8Product
+    from thanosql_server.search.resident import Residents
+    from thanosql_server.search.view import View
+    from thanosql_server.storage.table import Table
+
+    Queries = NDArray[np.float32] | NDArray[np.float64]
+    RowIds = NDArray[np.uint64]
+
+FEWEST_ROWS = 1000
+"""A table with fewer rows is compared as it is read, in a millisecond or two."""
+
+GATHERED_ROWS = 1000
+"""Up to so many rows that pass a filter are fetched, if the column is not in memory."""
+
+_FETCHED_ROWS = 1024
+"""Rows whose vectors are fetched at a time."""
+
+_MOST_FETCHED = 0.05
+"""Fetching more than this share of the rows takes longer than reading all of them."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched for.
+
+    Attributes:
+        table: one version of a table.
+        column: its column of vectors.
+        queries: m vectors (m, dim).
+        k: how many rows for each of them.
+        filter: keeps the rows for which it is true.
+        measure: how they are compared.
+        strict: a row of another length is an error, not without a result.
+    """
+
+    table: Table
+    column: str
+    queries: Queries
+    k: int
+    filter: pc.Expression | None = None
+    measure: Measure = COSINE
+    strict: bool = False
+
+    @property
+    def dim(self) -> int:
+        """Numbers per vector."""
+        return int(self.queries.shape[1])
+
+
+class Nearest:
+    """Finds the nearest rows; safe from any thread."""
+
+    def __init__(self, residents: Residents, product: Int8Product) -> None:
+        self._residents = residents
+        self._product = product
+
+    def find(self, search: Search, control: Control) -> list[Found]:
+        """Return the k nearest rows for each query, as `exact.nearest` does.
+
+        Whatever the way, rows and scores are those of a comparison with every row.
+
+        Raises:
+            Cancelled: the statement was cancelled.
+            Conflict: the table was dropped meanwhile.
+            InvalidData: a row has another length, if `strict`.
+        """
+        if search.k == 0:
+            return _compared(iter(()), search)
+        if search.filter is None:
+            return self._among(search, None, control)
+        ids = _passing(search, control)
+        known = self._residents.has(search.table, search.column, search.dim)
+        if len(ids) <= (2 * search.k if known else GATHERED_ROWS):
+            return _compared(_fetched(search, ids, control), search)
+        return self._among(search, ids, control)
+
+    def path(self, table: Table, column: str, dim: int) -> tuple[str, str | None]:
+        """Return how a column would be searched, and why not by its codes."""
+        reason = self._obstacle(table, column, dim)
+        return ("exact int8", None) if reason is None else ("full scan", reason)
+
+    def _obstacle(self, table: Table, column: str, dim: int) -> str | None:
+        dtype = table.schema.field(column).type
+        if dim_of(dtype) is None:
+            return "the vectors are no lists of a fixed size"
+        if dim_of(dtype) != dim or dim > LARGEST_DIM:
+            return f"the vectors have not the length of the query, or over {LARGEST_DIM:,}"
+        if pa.types.is_float64(dtype.value_type):
+            return "the vectors are float64 numbers"
+        if table.count_rows() < FEWEST_ROWS:
+            return f"the table has fewer than {FEWEST_ROWS:,} rows"
+        refusal = self._residents.refusal(table, column, dim)
+        if refusal is None and not self._product.available:
+            return "torch has no exact product of bytes here"
+        return refusal
+
+    def _among(
+        self, search: Search, ids: RowIds | None, control: Control
+    ) -> list[Found]:
+        """Search the rows `ids`, or all."""
+        coded = [CodedQuery.of(query, search.measure) for query in search.queries]
+        queries = [query for query in coded if query is not None]
+        table, column = search.table, search.column
+        if len(queries) < len(coded) or self._obstacle(table, column, search.dim):
+            return _compared(_all(search, control), search)
+        view = self._residents.view(table, column, search.dim, control)
+        if view is None or search.k > view.rows // 2:
+            return _compared(_all(search, control), search)
+        wanted = None
+        if ids is not None:
+            wanted = np.zeros(view.rows, np.bool_)
+            wanted[view.positions(ids)] = True
+        return self._screened(search, view, wanted, queries, control)
+
+    def _screened(
+        self,
+        search: Search,
+        view: View,
+        wanted: NDArray[np.bool_] | None,
+        queries: Sequence[CodedQuery],
+        control: Control,
+    ) -> list[Found]:
+        directed = search.measure is COSINE
+        stretches = view.stretches(wanted, directed=directed)
+        hits = screen(stretches, queries, search.k, self._product, control)
+        union = np.unique(np.concatenate(hits)) if len(hits) > 1 else hits[0]
+        most = max(_FETCHED_ROWS * len(queries), _MOST_FETCHED * view.rows)
+        if len(union) > most:
+            # Many rows are alike; reading all of them in order is quicker.
+            return _compared(_all(search, control), search)
+        found = _compared(_fetched(search, view.ids(union), control), search)
+        if all(len(one.ids) == search.k for one in found):
+            return found
+        lacking = view.without(wanted, search.k, directed=directed)
+        return [one.filled(lacking, search.k) for one in found]
+
+
+def _compared(batches: Iterator[pa.RecordBatch], search: Search) -> list[Found]:
+    return nearest(
+        batches,
+        search.column,
+        ROW_ID,
+        search.queries,
+        search.k,
+        search.measure,
+        strict=search.strict,
+    )
+
+
+def _passing(search: Search, control: Control) -> RowIds:
+    """Return the ids of the rows that pass the filter, in table order."""
+    parts = [np.empty(0, np.uint64)]
+    for batch in search.table.scan([], search.filter, row_ids=True):
+        control.check()
+        parts.append(batch.column(ROW_ID).to_numpy())
+    return np.concatenate(parts)
+
+
+def _all(search: Search, control: Control) -> Iterator[pa.RecordBatch]:
+    """Read the vectors of all rows that pass the filter, in table order."""
+    for batch in search.table.scan([search.column], search.filter, row_ids=True):
+        control.check()
+        yield batch
+
+
+def _fetched(search: Search, ids: RowIds, control: Control) -> Iterator[pa.RecordBatch]:
+    """Fetch the vectors of some rows."""
+    for at in range(0, len(ids), _FETCHED_ROWS):
+        control.check()
+        some = ids[at : at + _FETCHED_ROWS]
+        batch = search.table.take([int(row) for row in some], [search.column])
+        yield batch.append_column(ROW_ID, pa.array(some))

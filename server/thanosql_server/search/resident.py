@@ -1,0 +1,234 @@
+"""Columns of vectors kept in memory as codes, within a budget.
+
+The first search of a column reads it once; what a later version of the table did not
+change is used again. The columns not searched for longest make room for new ones.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from thanosql_server.search.codes import BYTES_PER_ROW
+from thanosql_server.search.view import Part, View
+from thanosql_server.storage.scan import ROW_ID
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from thanosql_server.control import Control
+    from thanosql_server.storage.fragments import Fragment
+    from thanosql_server.storage.table import Table
+
+    Key = tuple[str, str, int]
+
+SMALL_PART = 16_384
+"""Parts of fewer rows are joined with the next, so that many appends stay quick."""
+
+_POLL_SECONDS = 0.05
+
+
+class Residents:
+    """The columns in memory; safe from any thread."""
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self._lock = threading.Lock()
+        self._columns: OrderedDict[Key, _Column] = OrderedDict()
+
+    @property
+    def used(self) -> int:
+        """Bytes kept now, and those that columns being read will take."""
+        with self._lock:
+            return sum(column.bytes for column in self._columns.values())
+
+    def has(self, table: Table, column: str, dim: int) -> bool:
+        """Return whether some version of the column is in memory."""
+        with self._lock:
+            known = self._columns.get((table.place, column, dim))
+            return known is not None and known.view is not None
+
+    def refusal(self, table: Table, column: str, dim: int) -> str | None:
+        """Return why a column cannot be kept, or None if it can."""
+        fragments = table.fragments(column)
+        if fragments is None:
+            return "the table's row ids do not tell places"
+        wanted = _bytes(fragments, dim)
+        if wanted > self.budget:
+            return f"{wanted:,} bytes do not fit in search_memory ({self.budget:,})"
+        return None
+
+    def view(
+        self, table: Table, column: str, dim: int, control: Control
+    ) -> View | None:
+        """Return the codes of a column as `table` has it, reading what is missing.
+
+        Of several threads that want one column, one reads and the others wait. If its
+        statement is cancelled, another goes on.
+
+        Returns:
+            None where the column cannot be kept (see `refusal`), or where a newer
+            version of the table is in memory already.
+
+        Raises:
+            Cancelled: the statement was cancelled, while it read or waited.
+        """
+        fragments = table.fragments(column)
+        if fragments is None:
+            return None
+        kept = self._column((table.place, column, dim))
+        with kept.held(control):
+            if kept.version > table.version:
+                return None
+            if kept.view is None or kept.fragments != fragments:
+                if not self._reserve(kept, _bytes(fragments, dim)):
+                    return None
+                try:
+                    kept.read(table, column, dim, fragments, control)
+                except BaseException:
+                    self._forget(kept)
+                    raise
+            return kept.view
+
+    def _column(self, key: Key) -> _Column:
+        with self._lock:
+            column = self._columns.setdefault(key, _Column())
+            self._columns.move_to_end(key)
+            return column
+
+    def _reserve(self, column: _Column, wanted: int) -> bool:
+        """Drop columns until there is room; False if there will never be."""
+        with self._lock:
+            if wanted > self.budget:
+                return False
+            column.bytes = wanted
+            # A column being read or searched is only forgotten here: whoever uses it
+            # keeps it until done.
+            while sum(c.bytes for c in self._columns.values()) > self.budget:
+                oldest = next(
+                    key for key, c in self._columns.items() if c is not column
+                )
+                del self._columns[oldest]
+            return True
+
+    def _forget(self, column: _Column) -> None:
+        with self._lock:
+            column.forget()
+
+
+class _Column:
+    """What is in memory of one column."""
+
+    def __init__(self) -> None:
+        self._reading = threading.Lock()
+        self._parts: list[Part] = []
+        self.bytes = 0
+        self.version = 0
+        self.fragments: list[Fragment] = []
+        self.view: View | None = None
+
+    @contextmanager
+    def held(self, control: Control) -> Iterator[None]:
+        """Keep other threads out; give up when the statement is cancelled."""
+        while not self._reading.acquire(timeout=_POLL_SECONDS):
+            control.check()
+        try:
+            yield
+        finally:
+            self._reading.release()
+
+    def read(
+        self,
+        table: Table,
+        column: str,
+        dim: int,
+        fragments: list[Fragment],
+        control: Control,
+    ) -> None:
+        """Become what `table` has, from the parts that still hold and its files."""
+        parts: list[Part] = []
+        for known, run in _runs(self._parts, fragments):
+            part = known or _read(table, column, dim, run, control)
+            if parts and len(parts[-1].usable) < SMALL_PART:
+                part = parts.pop().joined(part)
+            parts.append(part)
+        deleted = [
+            _deleted(table, fragment)
+            for fragment in fragments
+            if fragment.deleted is not None
+        ]
+        self.view = View(parts, deleted)
+        self._parts, self.fragments, self.version = parts, fragments, table.version
+
+    def forget(self) -> None:
+        """Become empty again."""
+        self._parts, self.fragments, self.view = [], [], None
+        self.bytes = self.version = 0
+
+
+def _bytes(fragments: Sequence[Fragment], dim: int) -> int:
+    return sum(fragment.rows for fragment in fragments) * (dim + BYTES_PER_ROW + 2)
+
+
+def _runs(
+    parts: list[Part], fragments: list[Fragment]
+) -> Iterator[tuple[Part | None, list[Fragment]]]:
+    """Cut `fragments` into runs that a part holds, and runs that must be read."""
+    by_first = {part.fragments[0].number: part for part in parts}
+    missing: list[Fragment] = []
+    at = 0
+    while at < len(fragments):
+        part = by_first.get(fragments[at].number)
+        size = len(part.fragments) if part else 1
+        run = fragments[at : at + size]
+        if part and _holds(part, run):
+            if missing:
+                yield None, missing
+                missing = []
+            yield part, run
+        else:
+            missing.append(fragments[at])
+            run = run[:1]
+        at += len(run)
+    if missing:
+        yield None, missing
+
+
+def _holds(part: Part, run: list[Fragment]) -> bool:
+    """Return whether a part has these fragments, but for rows deleted since."""
+    return len(part.fragments) == len(run) and all(
+        (old.number, old.rows, old.file) == (new.number, new.rows, new.file)
+        and old.deleted in (None, new.deleted)
+        for old, new in zip(part.fragments, run, strict=True)
+    )
+
+
+def _read(
+    table: Table, column: str, dim: int, fragments: list[Fragment], control: Control
+) -> Part:
+    part = Part.empty(fragments, dim)
+    numbers = frozenset(fragment.number for fragment in fragments)
+    for batch in table.scan([column], row_ids=True, fragments=numbers):
+        control.check()
+        part.fill(batch, column)
+    return part
+
+
+def _deleted(table: Table, fragment: Fragment) -> NDArray[np.uint64]:
+    """Return the row ids of a fragment that are no longer there."""
+    ids = _row_ids(fragment)
+    there = np.zeros(fragment.rows, np.bool_)
+    for batch in table.scan([], row_ids=True, fragments=frozenset([fragment.number])):
+        there[(batch.column(ROW_ID).to_numpy() - ids[0]).astype(np.intp)] = True
+    return ids[~there]
+
+
+def _row_ids(fragment: Fragment) -> NDArray[np.uint64]:
+    first = np.uint64(fragment.number << 32)
+    return first + np.arange(fragment.rows, dtype=np.uint64)

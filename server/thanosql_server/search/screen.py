@@ -1,0 +1,144 @@
+"""Finds the rows that may be among the k nearest, by their codes alone."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from thanosql_server.control import Control
+    from thanosql_server.search.codes import Codes
+    from thanosql_server.search.int8_product import Int8Product
+    from thanosql_server.search.limits import CodedQuery, Vector
+
+    Positions = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
+
+BLOCK_ROWS = 16_384
+"""Rows multiplied at a time; what is computed from them stays in the cache."""
+
+_BLOCK_PRODUCTS = 1 << 20
+"""Products of one block at most, when there are many queries."""
+
+_THIN = 0.25
+"""Where fewer rows than this share are wanted, theirs are copied together first."""
+
+
+class Stretch(NamedTuple):
+    """Rows that stand together: the position of the first, codes, which are wanted."""
+
+    start: int
+    rows: Codes
+    wanted: Mask | None
+
+
+def screen(
+    stretches: Sequence[Stretch],
+    queries: Sequence[CodedQuery],
+    k: int,
+    product: Int8Product,
+    control: Control,
+) -> list[Positions]:
+    """Return for each query the positions that may be among its k best, ascending.
+
+    The k rows that `exact.nearest` puts first are among them, and every row that is as
+    near as the k-th.
+    """
+    codes = np.stack([query.codes for query in queries])
+    found = [_Candidates(k) for _ in queries]
+
+    def work(piece: Stretch) -> None:
+        control.check()
+        kept, rows, hits = _wanted(piece)
+        if not len(kept):
+            return
+        products = product(rows.codes, codes)
+        for place, query in enumerate(queries):
+            lower, upper = query.limits(rows, products[:, place])
+            if hits is not None:
+                lower, upper = lower[hits], upper[hits]
+            found[place].add(kept, lower, upper)
+
+    rows = max(256, min(BLOCK_ROWS, _BLOCK_PRODUCTS // len(queries)))
+    product.spread(work, _pieces(stretches, rows))
+    return [
+        _closer(stretches, query, candidates.positions(), k)
+        for query, candidates in zip(queries, found, strict=True)
+    ]
+
+
+def _pieces(stretches: Sequence[Stretch], size: int) -> Iterator[Stretch]:
+    for start, rows, wanted in stretches:
+        for at in range(0, len(rows), size):
+            piece = slice(at, min(at + size, len(rows)))
+            mask = None if wanted is None else wanted[piece]
+            yield Stretch(start + at, rows[piece], mask)
+
+
+def _wanted(piece: Stretch) -> tuple[Positions, Codes, Positions | None]:
+    """Return the positions wanted, rows to multiply, and which of these are wanted."""
+    start, rows, wanted = piece
+    if wanted is None:
+        return np.arange(start, start + len(rows)), rows, None
+    hits = np.flatnonzero(wanted)
+    if len(hits) <= _THIN * len(rows):
+        return start + hits, rows[hits], None
+    return start + hits, rows, hits
+
+
+def _closer(
+    stretches: Sequence[Stretch], query: CodedQuery, positions: Positions, k: int
+) -> Positions:
+    """Look again at the candidates, with the query as it is: about half remain."""
+    again = _Candidates(k)
+    for start, rows, _ in stretches:
+        low, high = np.searchsorted(positions, (start, start + len(rows)))
+        for at in range(low, high, BLOCK_ROWS):
+            here = positions[at : min(at + BLOCK_ROWS, high)]
+            again.add(here, *query.close_limits(rows[here - start]))
+    return again.positions()
+
+
+class _Candidates:
+    """Rows whose upper limit reaches the k-th best lower limit; from any thread."""
+
+    def __init__(self, k: int) -> None:
+        self._k = k
+        self._lock = threading.Lock()
+        self._lowers: Vector = np.empty(0)
+        self._least = -np.inf
+        self._found: list[tuple[Positions, Vector]] = []
+
+    def add(self, positions: Positions, lower: Vector, upper: Vector) -> None:
+        """Take rows into account whose ranks lie between `lower` and `upper`."""
+        better = lower[lower > self._least]
+        if len(better):
+            with self._lock:
+                self._raise(better)
+        keep = np.flatnonzero(upper >= self._least)
+        if len(keep):
+            with self._lock:
+                self._found.append((positions[keep], upper[keep]))
+
+    def positions(self) -> Positions:
+        """Return the rows that remain, ascending."""
+        if not self._found:
+            return np.empty(0, np.intp)
+        places, limits = zip(*self._found, strict=True)
+        positions, upper = np.concatenate(places), np.concatenate(limits)
+        kept: Positions = np.sort(positions[upper >= self._least])
+        return kept
+
+    def _raise(self, better: Vector) -> None:
+        lowers = np.concatenate([self._lowers, better])
+        if len(lowers) > self._k:
+            lowers = np.partition(lowers, len(lowers) - self._k)[-self._k :]
+        self._lowers = lowers
+        if len(lowers) == self._k:
+            self._least = float(lowers.min())

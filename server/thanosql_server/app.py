@@ -56,6 +56,7 @@ def serve_embedded(
     allowed_paths: Sequence[str] = (),
     mounts: dict[str, str] | None = None,
     memory_limit: int | None = None,
+    search_memory: int | None = None,
     hubs: Sequence[str] = (),
     fetch_models: bool = False,
     device: str = "auto",
@@ -68,15 +69,13 @@ def serve_embedded(
         allowed_paths: folders outside the workspace that statements may read.
         mounts: path prefixes with a home elsewhere, such as `{"/data": "/mnt/x"}`.
         memory_limit: bytes for queries; half of the machine's memory by default.
+        search_memory: bytes for vectors kept in memory; an eighth by default.
         hubs: folders and addresses that GET THANOSQL takes data sets and models from.
         fetch_models: whether a model of a hub is fetched when a statement names it.
         device: where models encode: `cpu`, `cuda`, `cuda:1`; a GPU if there is one.
         precision: `fp32`, `fp16`, `bf16` or `int8`; by default what suits the device.
     """
     folder, location = _private_socket()
-    options: dict[str, Any] = (
-        {} if memory_limit is None else {"memory_limit": memory_limit}
-    )
     config = Config(
         workspace=Path(workspace),
         location=location,
@@ -87,7 +86,7 @@ def serve_embedded(
         fetch_models=fetch_models,
         device=device,
         precision=precision,
-        **options,
+        **_limits(memory_limit, search_memory),
     )
     try:
         return EmbeddedServer(config, folder)
@@ -95,6 +94,12 @@ def serve_embedded(
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _limits(memory_limit: int | None, search_memory: int | None) -> dict[str, Any]:
+    """Return the limits that were given; the others keep their defaults."""
+    limits = {"memory_limit": memory_limit, "search_memory": search_memory}
+    return {name: value for name, value in limits.items() if value is not None}
 
 
 def _private_socket() -> tuple[Path | None, str]:
@@ -194,6 +199,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--tls-cert", type=Path, help="certificate chain in PEM form")
     add("--tls-key", type=Path, help="private key in PEM form")
     add("--memory-limit", type=int, help="bytes for queries (default: half of memory)")
+    add(
+        "--search-memory",
+        type=int,
+        help="bytes for vectors that searches keep in memory (default: an eighth)",
+    )
     return parser
 
 
@@ -201,9 +211,6 @@ def _config(options: argparse.Namespace) -> tuple[Config, bool]:
     """Return the settings, and whether the token was made up and must be shown."""
     token, shown = _token(options.token_file)
     tls = _tls(options.tls_cert, options.tls_key)
-    limits = (
-        {} if options.memory_limit is None else {"memory_limit": options.memory_limit}
-    )
     scheme = "grpc+tls" if tls else "grpc"
     host = f"[{options.host}]" if ":" in options.host else options.host
     config = Config(
@@ -217,7 +224,7 @@ def _config(options: argparse.Namespace) -> tuple[Config, bool]:
         device=options.device,
         precision=options.precision,
         tls=tls,
-        **limits,
+        **_limits(options.memory_limit, options.search_memory),
     )
     return config, shown
 

@@ -13,12 +13,12 @@ DEFAULT_PORT = 31337
 """The documented default port of `thanosql serve`."""
 
 
-def _half_of_memory() -> int:
-    """Return half of the machine's memory in bytes (2 GiB where it cannot be read)."""
+def _memory() -> int:
+    """Return the machine's memory in bytes (4 GiB where it cannot be read)."""
     try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
-        return 2 << 30
+        return 4 << 30
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Config:
         fetch_models: whether a statement may fetch a model of a hub that it names.
         tls: certificate chain and private key in PEM form, or None for plain gRPC.
         memory_limit: bytes that all statements together may use before they spill.
+        search_memory: bytes for columns of vectors that searches keep in memory.
         threads: CPU threads for queries and for encoders.
         device: where encoders run unless a statement says; see `ml.placement`.
         precision: the numbers they compute with, likewise.
@@ -48,7 +49,8 @@ class Config:
     hubs: tuple[str, ...] = ()
     fetch_models: bool = False
     tls: tuple[bytes, bytes] | None = field(default=None, repr=False)
-    memory_limit: int = field(default_factory=_half_of_memory)
+    memory_limit: int = field(default_factory=lambda: _memory() // 2)
+    search_memory: int = field(default_factory=lambda: _memory() // 8)
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     device: str = "auto"
     precision: str = "auto"

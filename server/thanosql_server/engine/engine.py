@@ -29,6 +29,9 @@ from thanosql_server.engine.planning import Environment, Planning, check_count
 from thanosql_server.engine.session import CATALOG, SCHEMA, Contexts
 from thanosql_server.errors import InvalidStatement, NotSupported, Position
 from thanosql_server.ml.placement import Placement
+from thanosql_server.search.int8_product import Int8Product
+from thanosql_server.search.nearest import Nearest
+from thanosql_server.search.resident import Residents
 from thanosql_server.sql import nodes
 from thanosql_server.sql.parser import parse
 from thanosql_server.storage.workspace import Workspace
@@ -53,6 +56,9 @@ class Engine:
             contexts=Contexts(config, workspace.spill_folder),
             models=models,
             encoders=Encoders(workspace, models, config.threads, placement=placement),
+            nearest=Nearest(
+                Residents(config.search_memory), Int8Product(config.threads)
+            ),
             threads=config.threads,
         )
 

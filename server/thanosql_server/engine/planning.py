@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.engine.encoders import Encoders
     from thanosql_server.engine.models import Models
+    from thanosql_server.search.nearest import Nearest
     from thanosql_server.sql.nodes import Query, Statement
     from thanosql_server.sql.options import Options
     from thanosql_server.storage.views import View
@@ -48,6 +49,7 @@ class Environment:
     contexts: session.Contexts
     models: Models
     encoders: Encoders
+    nearest: Nearest
     threads: int
 
 

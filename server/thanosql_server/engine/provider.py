@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.dataset as pads
 
+from thanosql_server.control import Control
+from thanosql_server.search.int8_product import Int8Product
+from thanosql_server.search.nearest import Nearest, Search
+from thanosql_server.search.resident import Residents
 from thanosql_server.storage.facts import without_facts
 from thanosql_server.storage.tables import ROW_ID
 
@@ -23,6 +27,9 @@ if TYPE_CHECKING:
 
     from thanosql_server.search.exact import Comparison
     from thanosql_server.storage.tables import Table
+
+COMPARING = Nearest(Residents(0), Int8Product(1))
+"""Keeps nothing in memory: for table objects that no engine runs."""
 
 
 ROW_ID_FIELD = pa.field(ROW_ID, pa.uint64(), nullable=False)
@@ -60,6 +67,8 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
         self.limit: int | None = None
         self.batch_rows: int | None = None
         self.failure: Exception | None = None
+        self.nearest = COMPARING
+        self.control = Control()
 
     @property
     def schema(self) -> pa.Schema:
@@ -191,6 +200,15 @@ class _Scanner:
             yield batch.select(names)
 
     def _nearest(self, hint: TopK) -> Iterator[pa.RecordBatch]:
-        vectors = self.source.table.scan([hint.column], self.filter, row_ids=True)
-        rows = hint.comparison.nearest(vectors, hint.column, ROW_ID, hint.k)
-        yield self.source.table.take(rows, self.projected_schema.names)
+        source, comparison = self.source, hint.comparison
+        search = Search(
+            source.table,
+            hint.column,
+            comparison.query()[None],
+            hint.k,
+            self.filter,
+            comparison.measure,
+            comparison.strict,
+        )
+        (found,) = source.nearest.find(search, source.control)
+        yield source.table.take(found.rows(), self.projected_schema.names)

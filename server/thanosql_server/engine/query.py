@@ -99,6 +99,8 @@ def _hinted(planning: Planning, frame: DataFrame) -> DataFrame:
     plan = frame.optimized_logical_plan()
     clauses, tables = planning.clauses, planning.catalog.tables.handed_out
     give_hints(plan, clauses.queries, tables)
+    for table in tables:
+        table.nearest, table.control = planning.environment.nearest, planning.control
     if clauses.counted:
         for table in tables:
             table.batch_rows = EMBEDDING_BATCH_ROWS

@@ -109,7 +109,9 @@ class Nearest:
         if dim_of(dtype) is None:
             return "the vectors are no lists of a fixed size"
         if dim_of(dtype) != dim or dim > LARGEST_DIM:
-            return f"the vectors have not the length of the query, or over {LARGEST_DIM:,}"
+            return (
+                f"the vectors have not the length of the query, or over {LARGEST_DIM:,}"
+            )
         if pa.types.is_float64(dtype.value_type):
             return "the vectors are float64 numbers"
         if table.count_rows() < FEWEST_ROWS:

@@ -104,9 +104,7 @@ class View:
         for ids in deleted:
             self.deleted[self._places(ids)] = True
         self._there = {
-            directed: [
-                self._usable(at, part, directed) for at, part in self._started()
-            ]
+            directed: [self._usable(at, part, directed) for at, part in self._started()]
             for directed in (False, True)
         }
 

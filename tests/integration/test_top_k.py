@@ -101,3 +101,42 @@ def test_the_best_first_or_the_worst_first(rows):
     assert [score for (score,) in best] == pytest.approx(
         [score for (score,) in worst[::-1]], abs=1e-5
     )
+
+
+@pytest.fixture(scope="module")
+def large(connection):
+    """The table `large`: more rows than are compared as they are read."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE large AS SELECT row_number() OVER () AS n, many.* FROM many "
+            "CROSS JOIN generate_series(1, 20) AS v(copy)"
+        )
+    return "large"
+
+
+@pytest.mark.parametrize("where", FILTERS)
+@pytest.mark.parametrize("k", [1, 7, 500])
+def test_a_search_by_codes_is_what_brute_force_finds(large, where, k, rows):
+    ordered = f"FROM ({searched(large, where)}) ORDER BY {SCORE} DESC"
+    found = rows(f"SELECT n, {SCORE} {ordered} LIMIT {k}")
+    # A second sort key makes every row be compared.
+    every = rows(f"SELECT n, {SCORE} {ordered}, n")
+    assert [score for _, score in found] == [score for _, score in every[:k]]
+    assert len(dict(found)) == len(found)
+    assert dict(found).items() <= dict(every).items()
+
+
+def explained(rows, sql):
+    return dict(rows(f"EXPLAIN {sql}")).get("thanosql")
+
+
+def test_explain_shows_how_a_search_goes(large, rows):
+    def ordered(table):
+        return f"SELECT n FROM ({searched(table)}) ORDER BY {SCORE} DESC LIMIT 5"
+
+    assert explained(rows, ordered("large")) == "TopK exact int8 k=5"
+    few = f"SELECT id FROM ({searched('many')}) ORDER BY {SCORE} DESC LIMIT 5"
+    assert explained(rows, few).startswith("TopK full scan k=5 (the table has fewer")
+    every = explained(rows, f"SELECT n, {SCORE} FROM ({searched('large')})")
+    assert every.startswith("full scan: every row is compared")
+    assert explained(rows, "SELECT n FROM large LIMIT 5") is None

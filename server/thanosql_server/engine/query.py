@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from thanosql_server.engine.executor import in_thread, stream
+from thanosql_server.engine.explain import search_path
 from thanosql_server.engine.faults import translate
 from thanosql_server.engine.planner import give_hints, keeps_row_order
 from thanosql_server.engine.session import adopt
@@ -42,6 +43,7 @@ def rows(
     batches = _streamed(planning, frame, schema, control)
     try:
         yield from _printed(planning, batches, control)
+        yield from search_path(planning, frame, schema)
     finally:
         batches.close()
         for counted in planning.clauses.counted:

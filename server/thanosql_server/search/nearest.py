@@ -99,19 +99,21 @@ class Nearest:
             return _compared(_fetched(search, ids, control), search)
         return self._among(search, ids, control)
 
-    def path(self, table: Table, column: str, dim: int) -> tuple[str, str | None]:
+    def path(
+        self, table: Table, column: str, dim: int | None
+    ) -> tuple[str, str | None]:
         """Return how a column would be searched, and why not by its codes."""
         reason = self._obstacle(table, column, dim)
         return ("exact int8", None) if reason is None else ("full scan", reason)
 
-    def _obstacle(self, table: Table, column: str, dim: int) -> str | None:
+    def _obstacle(self, table: Table, column: str, dim: int | None) -> str | None:
         dtype = table.schema.field(column).type
-        if dim_of(dtype) is None:
+        if dim is None or dim_of(dtype) is None:
             return "the vectors are no lists of a fixed size"
-        if dim_of(dtype) != dim or dim > LARGEST_DIM:
-            return (
-                f"the vectors have not the length of the query, or over {LARGEST_DIM:,}"
-            )
+        if dim_of(dtype) != dim:
+            return "the vectors have another length than what is searched for"
+        if dim > LARGEST_DIM:
+            return f"the vectors have more than {LARGEST_DIM:,} numbers"
         if pa.types.is_float64(dtype.value_type):
             return "the vectors are float64 numbers"
         if table.count_rows() < FEWEST_ROWS:

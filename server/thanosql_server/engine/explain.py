@@ -1,0 +1,52 @@
+"""What EXPLAIN says beyond DataFusion's plan: how a search would go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from thanosql_server.engine.planner import give_hints
+from thanosql_server.engine.session import adopt
+from thanosql_server.search.vectors import dim_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from datafusion import DataFrame
+
+    from thanosql_server.engine.planning import Planning
+    from thanosql_server.engine.provider import LanceTable, TopK
+
+PLAN_TYPE = "thanosql"
+
+_EVERY_ROW = (
+    "full scan: every row is compared; only the nearest are looked for where one table "
+    "is ordered by one comparison, nearest first, with a LIMIT"
+)
+
+
+def search_path(
+    planning: Planning, frame: DataFrame, schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """Yield one row of EXPLAIN about the search that a query holds, if it holds one."""
+    plan = frame.logical_plan()
+    if type(plan.to_variant()).__name__ != "Explain" or not planning.clauses.queries:
+        return
+    context = planning.environment.contexts.new(planning.catalog)
+    optimized = adopt(context, plan.inputs()[0]).optimized_logical_plan()
+    tables = planning.catalog.tables.handed_out
+    hint = give_hints(optimized, planning.clauses.queries, tables)
+    searched = [table for table in tables if table.top_k is not None]
+    text = _described(planning, hint, searched[-1]) if hint else _EVERY_ROW
+    row = pa.table({"plan_type": [PLAN_TYPE], "plan": [text]})
+    yield from row.cast(schema).to_batches()
+
+
+def _described(planning: Planning, hint: TopK, searched: LanceTable) -> str:
+    table = searched.table
+    dim = dim_of(table.schema.field(hint.column).type)
+    nearest = planning.environment.nearest
+    way, reason = nearest.path(table, hint.column, dim)
+    because = f" ({reason})" if reason else ""
+    return f"TopK {way} k={hint.k}{because}"

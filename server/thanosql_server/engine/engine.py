@@ -57,7 +57,8 @@ class Engine:
             models=models,
             encoders=Encoders(workspace, models, config.threads, placement=placement),
             nearest=Nearest(
-                Residents(config.search_memory), Int8Product(config.threads)
+                Residents(config.search_memory, config.threads),
+                Int8Product(config.threads),
             ),
             threads=config.threads,
         )

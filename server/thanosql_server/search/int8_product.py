@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from thanosql_server.search.spread import spread
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class Int8Product:
-    """Multiplies matrices of bytes, and spreads work over threads of its own.
+    """Multiplies matrices of bytes, and spreads such work over threads of its own.
 
     torch would start a team of threads for every thread that calls it, and a team that
     shares its processors with others waits for its slowest member in a loop. These
@@ -35,7 +37,7 @@ class Int8Product:
     """
 
     def __init__(self, threads: int) -> None:
-        self._threads = max(threads, 1)
+        self.threads = max(threads, 1)
         self._lock = threading.Lock()
 
     @property
@@ -50,24 +52,7 @@ class Int8Product:
 
     def spread(self, work: Callable[[Item], None], items: Iterable[Item]) -> None:
         """Do `work` on every item, on all threads; raise the first error."""
-        waiting = iter(items)
-        taking = threading.Lock()
-        failed = threading.Event()
-
-        def run() -> None:
-            while not failed.is_set():
-                with taking:
-                    item = next(waiting, waiting)
-                if item is waiting:
-                    return
-                try:
-                    work(item)  # type: ignore[arg-type]
-                except BaseException:
-                    failed.set()
-                    raise
-
-        for done in [self._pool.submit(run) for _ in range(self._threads)]:
-            done.result()
+        spread(self._pool, self.threads, work, items)
 
     @cached_property
     def _torch(self) -> Any:
@@ -90,12 +75,12 @@ class Int8Product:
         """
         before = self._torch.get_num_threads()
         pool = ThreadPoolExecutor(
-            self._threads,
+            self.threads,
             thread_name_prefix="search",
             initializer=lambda: self._torch.set_num_threads(1),
         )
-        barrier = threading.Barrier(self._threads)
-        for started in [pool.submit(barrier.wait) for _ in range(self._threads)]:
+        barrier = threading.Barrier(self.threads)
+        for started in [pool.submit(barrier.wait) for _ in range(self.threads)]:
             started.result()
         self._torch.set_num_threads(before)
         return pool

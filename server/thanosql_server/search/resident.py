@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from thanosql_server.search.codes import BYTES_PER_ROW
+from thanosql_server.search.spread import spread
 from thanosql_server.search.view import Part, View
 from thanosql_server.storage.scan import ROW_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from thanosql_server.control import Control
@@ -35,10 +38,15 @@ _POLL_SECONDS = 0.05
 
 
 class Residents:
-    """The columns in memory; safe from any thread."""
+    """The columns in memory; safe from any thread.
 
-    def __init__(self, budget: int) -> None:
+    Attributes:
+        budget: bytes that they may take together.
+    """
+
+    def __init__(self, budget: int, threads: int = 1) -> None:
         self.budget = budget
+        self._threads = max(threads, 1)
         self._lock = threading.Lock()
         self._columns: OrderedDict[Key, _Column] = OrderedDict()
 
@@ -98,7 +106,7 @@ class Residents:
 
     def _column(self, key: Key) -> _Column:
         with self._lock:
-            column = self._columns.setdefault(key, _Column())
+            column = self._columns.setdefault(key, _Column(self._threads))
             self._columns.move_to_end(key)
             return column
 
@@ -125,7 +133,8 @@ class Residents:
 class _Column:
     """What is in memory of one column."""
 
-    def __init__(self) -> None:
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
         self._reading = threading.Lock()
         self._parts: list[Part] = []
         self.bytes = 0
@@ -154,7 +163,9 @@ class _Column:
         """Become what `table` has, from the parts that still hold and its files."""
         parts: list[Part] = []
         for known, run in _runs(self._parts, fragments):
-            part = known or _read(table, column, dim, run, control)
+            part = known
+            if part is None:
+                part = _read(table, column, dim, run, control, self._threads)
             if parts and len(parts[-1].usable) < SMALL_PART:
                 part = parts.pop().joined(part)
             parts.append(part)
@@ -210,13 +221,27 @@ def _holds(part: Part, run: list[Fragment]) -> bool:
 
 
 def _read(
-    table: Table, column: str, dim: int, fragments: list[Fragment], control: Control
+    table: Table,
+    column: str,
+    dim: int,
+    fragments: list[Fragment],
+    control: Control,
+    threads: int,
 ) -> Part:
-    part = Part.empty(fragments, dim)
-    numbers = frozenset(fragment.number for fragment in fragments)
-    for batch in table.scan([column], row_ids=True, fragments=numbers):
+    """Read some fragments and turn them into codes, on threads of their own.
+
+    The searches' threads stay free for columns that are in memory.
+    """
+
+    def fill(batch: pa.RecordBatch) -> None:
         control.check()
         part.fill(batch, column)
+
+    part = Part.empty(fragments, dim)
+    numbers = frozenset(fragment.number for fragment in fragments)
+    with ThreadPoolExecutor(threads, thread_name_prefix="codes") as pool:
+        batches = table.scan([column], row_ids=True, fragments=numbers)
+        spread(pool, threads, fill, batches)
     return part
 
 

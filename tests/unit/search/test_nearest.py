@@ -35,7 +35,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def residents():
-    return Residents(64 << 20)
+    return Residents(64 << 20, 2)
 
 
 @pytest.fixture
@@ -274,9 +274,9 @@ def reads(monkeypatch):
 
     seen, read = [], resident._read
 
-    def noting(table, column, dim, fragments, control):
+    def noting(table, column, dim, fragments, *others):
         seen.append({fragment.number for fragment in fragments})
-        return read(table, column, dim, fragments, control)
+        return read(table, column, dim, fragments, *others)
 
     monkeypatch.setattr(resident, "_read", noting)
     return seen

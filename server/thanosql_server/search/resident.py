@@ -100,7 +100,8 @@ class Residents:
                 try:
                     kept.read(table, column, dim, fragments, control)
                 except BaseException:
-                    self._forget(kept)
+                    with self._lock:
+                        kept.settle(dim)
                     raise
             return kept.view
 
@@ -124,10 +125,6 @@ class Residents:
                 )
                 del self._columns[oldest]
             return True
-
-    def _forget(self, column: _Column) -> None:
-        with self._lock:
-            column.forget()
 
 
 class _Column:
@@ -160,31 +157,41 @@ class _Column:
         fragments: list[Fragment],
         control: Control,
     ) -> None:
-        """Become what `table` has, from the parts that still hold and its files."""
+        """Become what `table` has, from the parts that still hold and its files.
+
+        If that fails, the parts that hold are what is left.
+        """
+        runs = list(_runs(self._parts, fragments))
+        self.view, self._parts = None, [part for part, _ in runs if part is not None]
         parts: list[Part] = []
-        for known, run in _runs(self._parts, fragments):
+        for known, run in runs:
             part = known
             if part is None:
                 part = _read(table, column, dim, run, control, self._threads)
-            if parts and len(parts[-1].usable) < SMALL_PART:
+            if parts and len(parts[-1]) < SMALL_PART:
                 part = parts.pop().joined(part)
             parts.append(part)
-        deleted = [
-            _deleted(table, fragment)
-            for fragment in fragments
-            if fragment.deleted is not None
-        ]
-        self.view = View(parts, deleted)
-        self._parts, self.fragments, self.version = parts, fragments, table.version
+        gone = (_deleted(table, one) for one in fragments if one.deleted is not None)
+        view = View(parts, gone)
+        if not view.complete:
+            self._parts = []
+            self.read(table, column, dim, fragments, control)
+            return
+        self._parts, self.view = parts, view
+        self.fragments, self.version = fragments, table.version
 
-    def forget(self) -> None:
-        """Become empty again."""
-        self._parts, self.fragments, self.view = [], [], None
-        self.bytes = self.version = 0
+    def settle(self, dim: int) -> None:
+        """Count only what was kept of a reading that failed."""
+        self.bytes = sum(map(len, self._parts)) * _row_bytes(dim)
 
 
 def _bytes(fragments: Sequence[Fragment], dim: int) -> int:
-    return sum(fragment.rows for fragment in fragments) * (dim + BYTES_PER_ROW + 2)
+    return sum(fragment.rows for fragment in fragments) * _row_bytes(dim)
+
+
+def _row_bytes(dim: int) -> int:
+    """Return the bytes of a row: codes, numbers, and three marks."""
+    return dim + BYTES_PER_ROW + 3
 
 
 def _runs(
@@ -215,7 +222,6 @@ def _holds(part: Part, run: list[Fragment]) -> bool:
     """Return whether a part has these fragments, but for rows deleted since."""
     return len(part.fragments) == len(run) and all(
         (old.number, old.rows, old.file) == (new.number, new.rows, new.file)
-        and old.deleted in (None, new.deleted)
         for old, new in zip(part.fragments, run, strict=True)
     )
 

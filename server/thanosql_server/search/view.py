@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-    from thanosql_server.search.codes import Matrix
+    from thanosql_server.search.vectors import Matrix
     from thanosql_server.storage.fragments import Fragment
 
     Mask = NDArray[np.bool_]
@@ -37,18 +37,21 @@ class Part:
         fragments: what it was read from, in table order.
         rows: the codes of their rows, deleted ones included.
         usable: which rows have a vector of finite numbers.
+        read: which rows there were when it was read.
     """
 
     fragments: tuple[Fragment, ...]
     rows: Codes
     usable: Mask
+    read: Mask
 
     @classmethod
     def empty(cls, fragments: Sequence[Fragment], dim: int) -> Part:
         """Return room for the rows of these fragments."""
         count = sum(fragment.rows for fragment in fragments)
         rows = Codes.empty(count, dim)
-        return cls(tuple(fragments), rows, np.zeros(count, np.bool_))
+        usable, read = np.zeros((2, count), np.bool_)
+        return cls(tuple(fragments), rows, usable, read)
 
     def fill(self, batch: pa.RecordBatch, column: str) -> None:
         """Set the rows of one batch with a column of vectors and one of row ids."""
@@ -64,6 +67,7 @@ class Part:
             run = slice(first, first + count)
             self.rows[run].encode(matrix)
             self.usable[run] = usable
+            self.read[run] = True
             return
         apart = Codes.empty(count, matrix.shape[1])
         apart.encode(matrix)
@@ -72,6 +76,7 @@ class Part:
         self.rows.error[places] = apart.error
         self.rows.length[places] = apart.length
         self.usable[places] = usable
+        self.read[places] = True
 
     def comparable(self, directed: bool) -> Mask:
         """Return which rows can be compared; if `directed`, by their directions."""
@@ -86,7 +91,11 @@ class Part:
             np.concatenate([self.rows.length, other.rows.length]),
         )
         usable = np.concatenate([self.usable, other.usable])
-        return Part(self.fragments + other.fragments, rows, usable)
+        read = np.concatenate([self.read, other.read])
+        return Part(self.fragments + other.fragments, rows, usable, read)
+
+    def __len__(self) -> int:
+        return len(self.usable)
 
 
 class View:
@@ -99,7 +108,7 @@ class View:
         self._parts = tuple(parts)
         fragments = [fragment for part in parts for fragment in part.fragments]
         self._places = _Places(fragments)
-        self.rows = sum(len(part.usable) for part in parts)
+        self.rows = sum(map(len, parts))
         self.deleted = np.zeros(self.rows, np.bool_)
         for ids in deleted:
             self.deleted[self._places(ids)] = True
@@ -107,6 +116,17 @@ class View:
             directed: [self._usable(at, part, directed) for at, part in self._started()]
             for directed in (False, True)
         }
+
+    @property
+    def complete(self) -> bool:
+        """Whether all rows of this version were there when their parts were read.
+
+        They were not if the table was set back to before a delete.
+        """
+        return all(
+            (part.read | self.deleted[at : at + len(part)]).all()
+            for at, part in self._started()
+        )
 
     def positions(self, ids: RowIds) -> Positions:
         """Return the positions of rows of this version."""
@@ -126,7 +146,7 @@ class View:
         for (start, part), here in zip(self._started(), there, strict=True):
             keep = here
             if wanted is not None:
-                keep = wanted[start : start + len(part.usable)]
+                keep = wanted[start : start + len(part)]
                 keep = keep if here is None else keep & here
             found.append(Stretch(start, part.rows, keep))
         return found
@@ -137,7 +157,7 @@ class View:
         if wanted is not None:
             lacking &= wanted
         for start, part in self._started():
-            lacking[start : start + len(part.usable)] &= ~part.comparable(directed)
+            lacking[start : start + len(part)] &= ~part.comparable(directed)
         return self.ids(np.flatnonzero(lacking)[:k])
 
     def _started(self) -> Iterator[tuple[int, Part]]:
@@ -145,11 +165,11 @@ class View:
         start = 0
         for part in self._parts:
             yield start, part
-            start += len(part.usable)
+            start += len(part)
 
     def _usable(self, start: int, part: Part, directed: bool) -> Mask | None:
         """Return which rows of a part can be found, None for all."""
-        there = ~self.deleted[start : start + len(part.usable)]
+        there = ~self.deleted[start : start + len(part)]
         there &= part.comparable(directed)
         return None if there.all() else there
 

@@ -2,6 +2,7 @@
 
 import threading
 
+import lance
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -283,8 +284,6 @@ def reads(monkeypatch):
 
 
 def delete(table, where):
-    import lance
-
     lance.dataset(table.place).delete(where)
 
 
@@ -313,6 +312,38 @@ def test_rows_deleted_before_the_first_search(store, nearest):
     assert_same(nearest, store.open("t"), unit(2, seed=5), 10)
     delete(table, "id < 1500")
     assert_same(nearest, store.open("t"), unit(2, seed=5), 10)
+
+
+def test_deletes_after_deletes_read_nothing_again(store, nearest, monkeypatch):
+    table = make(store, with_vectors(unit(ROWS)))
+    delete(table, "id % 5 = 1")
+    assert_same(nearest, store.open("t"), unit(1, seed=5), 10)
+    read = reads(monkeypatch)
+    delete(table, "id % 5 = 2")
+    assert_same(nearest, store.open("t"), unit(1, seed=5), 10)
+    assert read == []
+
+
+def test_rows_that_come_back_are_found(store, nearest):
+    table, query = make(store, with_vectors(unit(ROWS))), unit(1, seed=5)
+    (before,) = comparing().find(Search(table, "e", query, 10), Control())
+    delete(table, f"id = {before.rows()[0]}")
+    assert_same(nearest, store.open("t"), query, 10)
+    lance.dataset(table.place, version=table.version).restore()
+    (found,) = assert_same(nearest, store.open("t"), query, 10)
+    assert found.rows() == before.rows()
+
+
+def test_a_cancelled_reading_keeps_what_was_there(store, nearest, monkeypatch):
+    table, query = make(store, with_vectors(unit(ROWS))), unit(1, seed=5)
+    assert_same(nearest, table, query, 10)
+    store.append("t", with_vectors(unit(1000, seed=3), first=ROWS).to_reader())
+    read, control = reads(monkeypatch), Control()
+    control.cancel()
+    with pytest.raises(Cancelled):
+        nearest.find(Search(store.open("t"), "e", query, 10), control)
+    assert_same(nearest, store.open("t"), query, 10)
+    assert read == [{1}, {1}]
 
 
 def test_a_replaced_table_is_read_anew_and_the_old_version_stays_right(store, nearest):

@@ -190,8 +190,8 @@ def _bytes(fragments: Sequence[Fragment], dim: int) -> int:
 
 
 def _row_bytes(dim: int) -> int:
-    """Return the bytes of a row: codes, numbers, and three marks."""
-    return dim + BYTES_PER_ROW + 3
+    """Return the bytes of a row: codes, numbers, and five marks at most."""
+    return dim + BYTES_PER_ROW + 5
 
 
 def _runs(

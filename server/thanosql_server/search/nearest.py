@@ -40,6 +40,9 @@ GATHERED_ROWS = 1000
 _FETCHED_ROWS = 1024
 """Rows whose vectors are fetched at a time."""
 
+_FILTERED_ROWS = 65_536
+"""Rows filtered at a time: 250,000 take 2.8 ms; 3.5 in the usual batches of 8,192."""
+
 _MOST_FETCHED = 0.05
 """Fetching more than this share of the rows takes longer than reading all of them."""
 
@@ -179,7 +182,10 @@ def _compared(batches: Iterator[pa.RecordBatch], search: Search) -> list[Found]:
 def _passing(search: Search, control: Control) -> RowIds:
     """Return the ids of the rows that pass the filter, in table order."""
     parts = [np.empty(0, np.uint64)]
-    for batch in search.table.scan([], search.filter, row_ids=True):
+    batches = search.table.scan(
+        [], search.filter, row_ids=True, batch_rows=_FILTERED_ROWS
+    )
+    for batch in batches:
         control.check()
         parts.append(batch.column(ROW_ID).to_numpy())
     return np.concatenate(parts)

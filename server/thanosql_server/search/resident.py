@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from thanosql_server.search.codes import BYTES_PER_ROW
+from thanosql_server.search.freed import at_once
 from thanosql_server.search.spread import spread
 from thanosql_server.search.view import Part, View
 from thanosql_server.storage.scan import ROW_ID
@@ -245,7 +246,7 @@ def _read(
 
     part = Part.empty(fragments, dim)
     numbers = frozenset(fragment.number for fragment in fragments)
-    with ThreadPoolExecutor(threads, thread_name_prefix="codes") as pool:
+    with at_once(), ThreadPoolExecutor(threads, thread_name_prefix="codes") as pool:
         batches = table.scan([column], row_ids=True, fragments=numbers)
         spread(pool, threads, fill, batches)
     return part

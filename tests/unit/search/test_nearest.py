@@ -1,6 +1,9 @@
 """Every way to the nearest rows finds the rows that a full comparison finds."""
 
+import platform
+import re
 import threading
+from pathlib import Path
 
 import lance
 import numpy as np
@@ -24,6 +27,7 @@ from thanosql_server.storage.tables import TableStore
 
 ROWS, DIM = 3000, 24
 ALL = list(MEASURES.values())
+GLIBC = platform.libc_ver()[0] == "glibc"
 PRODUCT = Int8Product(2)
 
 
@@ -480,3 +484,18 @@ def test_few_rows_that_pass_a_filter_are_fetched_without_reading_the_column(
     assert not residents.has(table, "e", DIM)
     assert_same(nearest, table, unit(1, seed=1), 10, pc.field("cat") < 9)
     assert residents.has(table, "e", DIM)
+
+
+@pytest.mark.skipif(not GLIBC, reason="only glibc can be told to give memory back")
+def test_reading_a_column_leaves_little_but_its_codes(store, nearest):
+    table = make(store, with_vectors(unit(100_000, 256)))
+    nearest.find(Search(table, "e", unit(1, 256), 3, pc.field("id") < 5), Control())
+    before = own_memory()
+    assert nearest._residents.view(table, "e", 256, Control()).rows == 100_000
+    assert own_memory() - before < 2 * 100_000 * 256
+
+
+def own_memory():
+    """Bytes of this process that no file has."""
+    (line,) = re.findall(r"RssAnon:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(line) << 10

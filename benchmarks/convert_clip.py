@@ -10,9 +10,9 @@ are JPEGs of about 640 pixels. In each round the same pictures go through
 - our CONVERT through the driver, in every precision asked for,
 
 one after the other. The peers run in processes of their own, once with threads that
-spin while they wait, as torch comes, and once with threads that sleep, as our server's:
-the former is faster on an idle machine, by far the latter on a busy one. The better of
-the two counts. A bar is the median of the rounds' ratios, so that what else the machine
+spin for a moment before they sleep, as torch comes, and once with threads that sleep at
+once: the former is faster on an idle machine, the latter on a busy one. The better of
+the two counts. (Threads that spin on and on would take a core from whoever comes next.) A bar is the median of the rounds' ratios, so that what else the machine
 does is in both sides of it.
 """
 
@@ -35,7 +35,7 @@ from PIL import Image
 ARCHITECTURE = "ViT-B-32-quickgelu"
 BATCH = 32
 BARE, LOOP_0, LOOP_2 = "bare model", "loop, no worker", "loop, 2 workers"
-WAITING = ("ACTIVE", "PASSIVE")
+WAITING = (None, "PASSIVE")
 SIZES = [(640, 427), (427, 640), (640, 480), (612, 612), (640, 360)]
 CONVERT = """CONVERT USING vit
 OPTIONS(table_name='{table}', refresh=True{more})
@@ -65,7 +65,8 @@ class Photographs:
 def prepare(wait_policy):
     """Begin a process: how torch's threads wait is read when torch is loaded."""
     global torch, open_clip
-    os.environ["OMP_WAIT_POLICY"] = wait_policy
+    if wait_policy is not None:
+        os.environ["OMP_WAIT_POLICY"] = wait_policy
     import open_clip
     import torch
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from thanosql_server.ml.encoder import Encoder
 
     Read: TypeAlias = Callable[[Path], NDArray[np.uint8]]
+
+
+NICE = 10
+"""How far decoding stands back (nice(2)): a tenth of an encoder's share."""
 
 
 @dataclass
@@ -117,7 +123,9 @@ class DecodeStage:
         self._paths = iter(paths)
         self._resolve = resolve
         self._read = read
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self._pool = ThreadPoolExecutor(
+            threads, thread_name_prefix="decode", initializer=_stand_back
+        )
         self.exhausted = False
 
     def submit(self, count: int) -> list[Future[Decoded]]:
@@ -142,6 +150,16 @@ class DecodeStage:
             return Failure(path, error.reason)
         except ThanoSQLError as error:
             return Failure(path, error.message)
+
+
+def _stand_back() -> None:
+    """Let the encoder's threads run first, where there are too few processors for all.
+
+    They wait for each other in every product of matrices: one that has to share its
+    processor with a decoder holds up the rest.
+    """
+    if sys.platform.startswith("linux"):  # elsewhere this is of the whole process
+        os.nice(NICE)
 
 
 def decode_batches(

@@ -12,8 +12,9 @@ are JPEGs of about 640 pixels. In each round the same pictures go through
 one after the other. The peers run in processes of their own, once with threads that
 spin for a moment before they sleep, as torch comes, and once with threads that sleep at
 once: the former is faster on an idle machine, the latter on a busy one. The better of
-the two counts. (Threads that spin on and on would take a core from whoever comes next.) A bar is the median of the rounds' ratios, so that what else the machine
-does is in both sides of it.
+the two counts. (Threads that spin on and on would take a core from whoever comes
+next.) A bar is the median of the rounds' ratios, so that what else the machine does is
+in both sides of it.
 """
 
 from __future__ import annotations

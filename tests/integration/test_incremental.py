@@ -211,17 +211,22 @@ def many(trained, tmp_path_factory):
     return folder
 
 
-STATEMENT = "CONVERT USING m OPTIONS (table_name='many') AS SELECT * FROM many"
+STATEMENT = """CONVERT USING m
+OPTIONS (table_name='many', batch_size=8)
+AS SELECT * FROM many"""
 
 
 def interrupt(cursor, stop, share):
-    """Run the CONVERT and stop it at a share of its rows; return how many were done."""
+    """Stop the CONVERT at a share of what it has to do; return how much was done.
+
+    What the client sees lags behind, so the share must be small.
+    """
     done = []
 
     def follow(progress):
         if progress.phase == "embedding":
             done.append(progress.done)
-            if progress.done >= share * MANY:
+            if progress.done >= share * progress.total:
                 stop()
 
     with pytest.raises(thanosql.Error):
@@ -253,10 +258,10 @@ def test_a_killed_convert_goes_on_from_where_it_was(many, tmp_path, fork_server)
     shutil.copytree(many, workspace)
     before = version(workspace, "many")
     found = 0
-    for share in (0.3, 0.9):
+    for _ in range(2):
         server = fork_server(workspace)
         with server.connect() as connection, connection.cursor() as cursor:
-            done = interrupt(cursor, server.kill, share if not found else 0.4)
+            done = interrupt(cursor, server.kill, 0.2)
         assert version(workspace, "many") == before
         found = max(found, done)
     with thanosql.connect(workspace) as connection, connection.cursor() as cursor:

@@ -24,6 +24,7 @@ from thanosql_server.search.resident import Residents
 from thanosql_server.storage.scan import ROW_ID
 from thanosql_server.storage.scratch import Scratch
 from thanosql_server.storage.tables import TableStore
+from thanosql_server.storage.views import ViewStore
 
 ROWS, DIM = 3000, 24
 ALL = list(MEASURES.values())
@@ -34,7 +35,8 @@ PRODUCT = Int8Product(2)
 @pytest.fixture
 def store(tmp_path):
     scratch = Scratch(tmp_path / "trash")
-    yield TableStore(tmp_path / "tables", scratch)
+    views = ViewStore(tmp_path / "views", scratch)
+    yield TableStore(tmp_path / "tables", scratch, views)
     scratch.close()
 
 

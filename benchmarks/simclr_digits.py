@@ -26,8 +26,9 @@ import thanosql
 import thanosql_server
 from thanosql_server.control import Control
 from thanosql_server.digits import write_digits
+from thanosql_server.ml.model_folder import WEIGHTS
 from thanosql_server.ml.pipeline import embed_paths
-from thanosql_server.ml.simclr_encoder import WEIGHTS, load
+from thanosql_server.ml.simclr_encoder import load
 
 SHIPPED = Path(thanosql_server.__file__).parent / "tutorial_search_simclr"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "mnist"

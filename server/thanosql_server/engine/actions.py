@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from thanosql_server.sql.nodes import (
         BuildModel,
         Copy,
+        CreateTable,
         CreateTableAs,
         CreateTableUsing,
         DeleteModel,
@@ -174,14 +175,8 @@ def create_table_as(planning: Planning, node: CreateTableAs) -> Plan:
     tables = planning.environment.workspace.tables
 
     def work(control: Control) -> int:
-        if tables.exists(name) and not node.or_replace:
-            if node.if_not_exists:
-                return 0
-            raise DuplicateObject(
-                f"table '{name}' already exists; choose another name, or write CREATE "
-                "OR REPLACE TABLE",
-                position=node.table.position,
-            )
+        if not may_create(planning, node):
+            return 0
         batches = queries.rows(planning, frame, schema, control)
         return tables.create(name, reader(batches, schema), overwrite=node.or_replace)
 
@@ -240,6 +235,25 @@ def stored_name(table: TableName) -> str:
         f"tables cannot be written in schema '{'.'.join(qualifiers)}'; "
         f"they live in '{SCHEMA}'",
         position=table.position,
+    )
+
+
+def may_create(planning: Planning, node: CreateTableAs | CreateTable) -> bool:
+    """Return whether CREATE TABLE has something to do.
+
+    Raises:
+        DuplicateObject: the table is there, and neither IF NOT EXISTS nor OR REPLACE
+            is written.
+    """
+    name = stored_name(node.table)
+    if node.or_replace or not planning.environment.workspace.tables.exists(name):
+        return True
+    if node.if_not_exists:
+        return False
+    raise DuplicateObject(
+        f"table '{name}' already exists; choose another name, or write CREATE OR "
+        "REPLACE TABLE",
+        position=node.table.position,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from thanosql_server.engine.actions import action, stored_name
+from thanosql_server.engine.actions import action, may_create, stored_name
 from thanosql_server.engine.column_types import column_type, media_of
 from thanosql_server.engine.defaults import checked_default
 from thanosql_server.engine.session import CATALOG, SCHEMA
@@ -43,14 +43,8 @@ def create_table(planning: Planning, node: CreateTable) -> Plan:
 
     def work(control: Control) -> int:
         control.check()
-        if tables.exists(name) and not node.or_replace:
-            if node.if_not_exists:
-                return 0
-            raise DuplicateObject(
-                f"table '{name}' already exists; choose another name, or write CREATE "
-                "OR REPLACE TABLE",
-                position=node.table.position,
-            )
+        if not may_create(planning, node):
+            return 0
         at(
             node.table.position,
             lambda: tables.define(name, schema, overwrite=node.or_replace),

@@ -17,10 +17,11 @@ import torch
 from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.modified_resnet import ModifiedResNet
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from thanosql_server.errors import InvalidData, NotSupported
 from thanosql_server.ml.clip_vocabulary import MERGES, tokenizer_of
+from thanosql_server.ml.model_folder import CONFIG, WEIGHTS, write_model
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from torch import nn
 
 FAMILY, BASE = "CLIP", "clipen"
-CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -162,11 +162,6 @@ def save(
         network: the trained network.
         about: further entries of `config.json`, such as the training's options.
     """
-    weights = {
-        name: tensor.detach().cpu().contiguous()
-        for name, tensor in network.state_dict().items()
-    }
-    save_file(weights, folder / WEIGHTS)
     config = {
         "family": FAMILY,
         "base": BASE,
@@ -175,10 +170,9 @@ def save(
         "model": architecture.model,
         "preprocess": asdict(architecture.preprocess),
         "merges": architecture.merges,
-        "torch": torch.__version__,
         **about,
     }
-    (folder / CONFIG).write_text(json.dumps(config, indent=2), encoding="utf-8")
+    write_model(folder, network, config)
 
 
 def open_folder(folder: Path) -> tuple[Architecture, nn.Module]:

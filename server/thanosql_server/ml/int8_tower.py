@@ -30,13 +30,15 @@ from torch.nn import functional as F  # noqa: N812 - torch's own name for it
 from torch.utils.flop_counter import FlopCounterMode
 
 from thanosql_server.errors import NotSupported
-from thanosql_server.ml.clip_model import CONFIG, WEIGHTS, Architecture
+from thanosql_server.ml.model_folder import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
     from torch import Tensor
+
+    from thanosql_server.ml.clip_model import Architecture
 
 logger = logging.getLogger(__name__)
 

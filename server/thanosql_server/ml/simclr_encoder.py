@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from thanosql_server.errors import InvalidData, NotSupported
 from thanosql_server.ml.device import Place, unit_vectors
 from thanosql_server.ml.device import place as place_of
+from thanosql_server.ml.model_folder import CONFIG, WEIGHTS, write_model
 from thanosql_server.ml.pixels import to_pixels
 from thanosql_server.ml.placement import Placement
 from thanosql_server.ml.resnet import ResNet
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from PIL import Image
     from torch import Tensor
 
-CONFIG, WEIGHTS = "config.json", "weights.safetensors"
 MICRO_BATCH = 64
 """Pictures per forward pass; of digits 32 are a third slower, 128 leave the caches."""
 
@@ -122,20 +122,14 @@ def save(
         network: the trained backbone.
         about: further entries of `config.json`, such as the training's options.
     """
-    weights = {
-        name: tensor.detach().cpu().contiguous()
-        for name, tensor in network.state_dict().items()
-    }
-    save_file(weights, folder / WEIGHTS)
     config = {
         "family": SimCLREncoder.family,
         "base": SimCLREncoder.base,
         "dim": network.dim,
         **asdict(architecture),
-        "torch": torch.__version__,
         **about,
     }
-    (folder / CONFIG).write_text(json.dumps(config, indent=2), encoding="utf-8")
+    write_model(folder, network, config)
 
 
 def load(

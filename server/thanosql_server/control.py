@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 
 from thanosql_server.errors import Cancelled
+from thanosql_server.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,19 @@ class Progress:
 
 
 class Control:
-    """Cancel flag, progress and warnings of one statement; safe from any thread."""
+    """Cancel flag, progress and warnings of one statement; safe from any thread.
+
+    Attributes:
+        settings: those of the session that the statement belongs to.
+        progress: how far it is, if it has said so.
+        rows_affected: rows it has changed; -1 if not known.
+    """
 
     MAX_WARNINGS = 20
     MAX_NOTES = 20
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings if settings is not None else Settings()
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._warnings: list[str] = []

@@ -13,6 +13,13 @@ DEFAULT_PORT = 31337
 """The documented default port of `thanosql serve`."""
 
 
+KEPT_HOURS = 24.0
+"""How long replaced versions of tables stay, if nothing else is said."""
+
+MOST_HOURS = 1_000_000
+"""That replaced versions can be kept; more than a hundred years."""
+
+
 def _memory() -> int:
     """Return the machine's memory in bytes (4 GiB where it cannot be read)."""
     try:
@@ -36,6 +43,7 @@ class Config:
         tls: certificate chain and private key in PEM form, or None for plain gRPC.
         memory_limit: bytes that all statements together may use before they spill.
         search_memory: bytes for columns of vectors that searches keep in memory.
+        version_retention: hours for which replaced versions of tables are kept.
         threads: CPU threads for queries and for encoders.
         device: where encoders run unless a statement says; see `ml.placement`.
         precision: the numbers they compute with, likewise.
@@ -51,6 +59,7 @@ class Config:
     tls: tuple[bytes, bytes] | None = field(default=None, repr=False)
     memory_limit: int = field(default_factory=lambda: _memory() // 2)
     search_memory: int = field(default_factory=lambda: _memory() // 8)
+    version_retention: float = KEPT_HOURS
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     device: str = "auto"
     precision: str = "auto"

@@ -17,7 +17,7 @@ from thanosql_server.engine.converting import embedded
 from thanosql_server.engine.defaults import completed
 from thanosql_server.engine.executor import in_thread, reader
 from thanosql_server.engine.plan import NO_ROWS, Plan
-from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.stored_names import stored_name
 from thanosql_server.engine.storing import (
     batch_size_of,
     embed_of,
@@ -30,7 +30,6 @@ from thanosql_server.errors import (
     InvalidStatement,
     InvalidValue,
     ThanoSQLError,
-    UndefinedObject,
 )
 from thanosql_server.ml.families import family
 from thanosql_server.ml.placement import OPTIONS as PLACEMENT_OPTIONS
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
         CreateTableUsing,
         DeleteModel,
         DropTable,
-        TableName,
     )
     from thanosql_server.sql.options import Options, Parameter
 
@@ -220,22 +218,6 @@ def delete_model(planning: Planning, node: DeleteModel) -> Plan:
         return -1
 
     return action(work)
-
-
-def stored_name(table: TableName) -> str:
-    """Return the name of a table in the one schema that can be written.
-
-    Raises:
-        UndefinedObject: the name is qualified with another schema or catalog.
-    """
-    *qualifiers, name = table.parts
-    if qualifiers in ([], [SCHEMA], [CATALOG, SCHEMA]):
-        return name
-    raise UndefinedObject(
-        f"tables cannot be written in schema '{'.'.join(qualifiers)}'; "
-        f"they live in '{SCHEMA}'",
-        position=table.position,
-    )
 
 
 def may_create(planning: Planning, node: CreateTableAs | CreateTable) -> bool:

@@ -20,7 +20,9 @@ from thanosql_server.engine.column_listing import (
 )
 from thanosql_server.engine.provider import LanceTable, RowsTable
 from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.version_listing import VERSION_SCHEMA, versions_table
 from thanosql_server.errors import InvalidStatement, ThanoSQLError, UndefinedTable
+from thanosql_server.sql.names import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -174,6 +176,7 @@ class SystemTables(SchemaProvider):
         self._rows: dict[str, Callable[[], pa.Table]] = {
             "models": lambda: models_table(workspace),
             "columns": lambda: columns_table(workspace),
+            "versions": lambda: versions_table(workspace),
             "views": lambda: views_table(workspace),
         }
 
@@ -211,10 +214,11 @@ class Catalog(CatalogProvider):
         self.tables.handed_out.append(target)
         self.show(table.name, target)
 
-    def show(self, name: str, table: Any) -> None:
-        """Show a table to the queries of this statement, in the schema for targets."""
+    def show(self, name: str, table: Any) -> str:
+        """Show a table to the queries of this statement; return its qualified name."""
         self._targets.show(name, table)
         self._schemas[TARGET_SCHEMA] = self._targets
+        return f"{TARGET_SCHEMA}.{quote(name)}"
 
     def schema_names(self) -> set[str]:
         """Names of the schemas (information_schema is DataFusion's own)."""
@@ -252,7 +256,12 @@ def table_infos(workspace: Workspace, *, columns: bool) -> Iterator[TableInfo]:
         except ThanoSQLError:
             continue  # dropped meanwhile, or broken: never a reason to list nothing
         yield TableInfo(CATALOG, SCHEMA, name, "TABLE", schema)
-    systems = {"columns": COLUMN_SCHEMA, "models": MODEL_SCHEMA, "views": VIEW_SCHEMA}
+    systems = {
+        "columns": COLUMN_SCHEMA,
+        "models": MODEL_SCHEMA,
+        "versions": VERSION_SCHEMA,
+        "views": VIEW_SCHEMA,
+    }
     for name, system in systems.items():
         schema = system if columns else None
         yield TableInfo(CATALOG, SYSTEM_SCHEMA, name, "SYSTEM TABLE", schema)

@@ -17,10 +17,11 @@ import pyarrow as pa
 from datafusion import col
 
 from thanosql_server.engine import query as queries
-from thanosql_server.engine.actions import action, stored_name
+from thanosql_server.engine.actions import action
 from thanosql_server.engine.catalog import TARGET_SCHEMA
 from thanosql_server.engine.faults import translate
 from thanosql_server.engine.provider import ROW_ID_FIELD
+from thanosql_server.engine.stored_names import stored_name
 from thanosql_server.engine.targets import at, column_of, opened
 from thanosql_server.errors import Conflict, InvalidStatement
 from thanosql_server.sql.names import quote

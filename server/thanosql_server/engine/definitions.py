@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from thanosql_server.engine.actions import action, may_create, stored_name
+from thanosql_server.engine.actions import action, may_create
 from thanosql_server.engine.column_types import column_type, media_of
 from thanosql_server.engine.defaults import checked_default
 from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.stored_names import stored_name
 from thanosql_server.engine.targets import at, column_of
 from thanosql_server.errors import (
     DuplicateObject,

@@ -14,6 +14,7 @@ from thanosql_server.engine import (
     hub,
     inserts,
     storing,
+    versions,
     views,
 )
 from thanosql_server.engine import query as queries
@@ -34,6 +35,7 @@ from thanosql_server.search.nearest import Nearest
 from thanosql_server.search.resident import Residents
 from thanosql_server.sql import nodes
 from thanosql_server.sql.parser import parse
+from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
 from thanosql_server.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -201,6 +203,9 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.CreateView: views.create_view,
     nodes.DropView: views.drop_view,
     nodes.DropTable: actions.drop_table,
+    ShowVersions: versions.show_versions,
+    RestoreTable: versions.restore_table,
+    Vacuum: versions.vacuum,
     nodes.DeleteModel: actions.delete_model,
     nodes.GetThanosql: hub.get,
     nodes.Unsupported: _unsupported,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from thanosql_server.engine.actions import stored_name
 from thanosql_server.engine.columns import find_column
+from thanosql_server.engine.stored_names import stored_name
 from thanosql_server.errors import (
     InvalidStatement,
     ThanoSQLError,
@@ -42,12 +42,21 @@ def opened(planning: Planning, name: TableName) -> Table:
         UndefinedTable: there is no such table.
     """
     stored = stored_name(name)
+    refuse_view(planning, name, "cannot be changed; change the tables it reads")
+    return at(name.position, partial(planning.catalog.tables.open, stored))
+
+
+def refuse_view(planning: Planning, name: TableName, why: str) -> None:
+    """Raise InvalidStatement if a view has the name; `why` goes on "is a view and".
+
+    Raises:
+        InvalidStatement: it is a view.
+    """
+    stored = stored_name(name)
     if planning.environment.workspace.views.exists(stored):
         raise InvalidStatement(
-            f"'{stored}' is a view and cannot be changed; change the tables it reads",
-            position=name.position,
+            f"'{stored}' is a view and {why}", position=name.position
         )
-    return at(name.position, partial(planning.catalog.tables.open, stored))
 
 
 def column_of(table: Table, name: str, position: Position | None) -> pa.Field:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from thanosql_server.errors import Position
+    from thanosql_server.sql.versions import TableVersion
 
 __all__ = [
     "AddColumn",
@@ -158,6 +159,7 @@ class Query:
         parameters: placeholders outside the clauses, in text order.
         calls: calls of our functions outside the clauses, in text order, those
             inside another call's arguments too.
+        versions: tables outside the clauses of which a certain version is read.
     """
 
     source: str
@@ -165,6 +167,7 @@ class Query:
     clauses: tuple[Clause, ...] = ()
     parameters: tuple[Placeholder, ...] = ()
     calls: tuple[Call, ...] = ()
+    versions: tuple[TableVersion, ...] = ()
 
     @property
     def text(self) -> str:

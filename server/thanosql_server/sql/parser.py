@@ -33,6 +33,7 @@ from thanosql_server.sql.tables import (
     read_create_table,
     read_drop_schema,
 )
+from thanosql_server.sql.versions import read_restore, read_show_versions, read_vacuum
 from thanosql_server.sql.views import read_create_view, read_drop_view
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ _FOREIGN = (
     "GRANT", "IMPORT", "INSTALL", "KILL", "LISTEN", "LOAD", "LOCK", "MERGE", "MSCK",
     "NOTIFY", "OPTIMIZE", "PIVOT", "PRAGMA", "PREPARE", "REFRESH", "REINDEX",
     "RELEASE", "REPLACE", "RESET", "REVOKE", "ROLLBACK", "SAVEPOINT", "SET", "START",
-    "UNCACHE", "UNLISTEN", "UNLOAD", "USE", "VACUUM",
+    "UNCACHE", "UNLISTEN", "UNLOAD", "USE",
 )  # fmt: skip
 _TWO_WORDS = ("FIT", "UPLOAD")
 
@@ -98,6 +99,12 @@ def _explain(cursor: Cursor) -> Statement:
         return _unsupported(cursor, f"EXPLAIN {explained}")
     cursor.index = start
     return SelectStatement(read_query(cursor))
+
+
+def _show(cursor: Cursor) -> Statement:
+    if cursor.word(1) == "VERSIONS":
+        return read_show_versions(cursor)
+    return _select(cursor)
 
 
 def _build(cursor: Cursor) -> Statement:
@@ -235,7 +242,10 @@ _READERS: dict[str, Callable[[Cursor], Statement]] = {
     **dict.fromkeys(_TWO_WORDS, _foreign_pair),
     **dict.fromkeys(CLAUSE_VERBS, _select),
     **dict.fromkeys(QUERY_WORDS, _select),
-    **dict.fromkeys(("SHOW", "DESCRIBE", "DESC"), _select),
+    **dict.fromkeys(("DESCRIBE", "DESC"), _select),
+    "SHOW": _show,
+    "RESTORE": read_restore,
+    "VACUUM": read_vacuum,
     "EXPLAIN": _explain,
     "BUILD": _build,
     "COPY": _copy,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from thanosql_server.errors import InvalidValue
+from thanosql_server.storage.history import History
 from thanosql_server.storage.hub import Hubs
 from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import OUR_FOLDER, PathPolicy
@@ -27,6 +29,7 @@ class Workspace:
     Attributes:
         paths: which of the user's files statements may read.
         tables: all tables.
+        history: their versions.
         views: all views.
         models: all models.
         hubs: where data sets and models can be had.
@@ -35,6 +38,7 @@ class Workspace:
 
     paths: PathPolicy
     tables: TableStore
+    history: History
     views: ViewStore
     models: ModelStore
     hubs: Hubs
@@ -54,7 +58,8 @@ class Workspace:
             scratch = Scratch(ours / "trash")
             spill = Scratch(ours / "spill")
             views = ViewStore(ours / "views", scratch)
-            tables = TableStore(ours / "tables", scratch, views)
+            kept = timedelta(hours=config.version_retention)
+            tables = TableStore(ours / "tables", scratch, views, kept)
             models = ModelStore(ours / "models", scratch)
             paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
             hubs = Hubs(config.hubs, ours / "downloads", scratch, paths, models)
@@ -63,7 +68,17 @@ class Workspace:
             raise InvalidValue(
                 f"the workspace '{config.workspace}' cannot be used: {failure.strerror}"
             ) from failure
-        return cls(paths, tables, views, models, hubs, unfinished, scratch, spill)
+        return cls(
+            paths,
+            tables,
+            History(tables, kept),
+            views,
+            models,
+            hubs,
+            unfinished,
+            scratch,
+            spill,
+        )
 
     @property
     def spill_folder(self) -> Path:

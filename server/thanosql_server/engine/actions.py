@@ -85,7 +85,7 @@ def copy(planning: Planning, node: Copy) -> Plan:
     options.require_known(COPY_OPTIONS, "COPY")
     name = stored_name(node.table)
     mode = _copy_mode(options)
-    shown = _path(planning, node.source, node.source_position)
+    shown = path_of(planning, node.source, node.source_position)
     workspace = planning.environment.workspace
 
     def work(control: Control) -> int:
@@ -141,7 +141,7 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
     overwrite = options.flag("overwrite", False)
     batch_size_of(options)
     environment.encoders.chosen(handle, options)
-    shown = _path(planning, node.source, node.source_position)
+    shown = path_of(planning, node.source, node.source_position)
     tables, paths = environment.workspace.tables, environment.workspace.paths
 
     def work(control: Control) -> int:
@@ -276,7 +276,9 @@ def _model_name(node: BuildModel) -> str:
     return name
 
 
-def _path(planning: Planning, value: str | Parameter, position: Position) -> str:
+def path_of(
+    planning: Planning, value: str | Parameter, position: Position, word: str = "FROM"
+) -> str:
     """Return a statement's path; "?" while the parameters are not known."""
     if isinstance(value, str):
         return value
@@ -285,7 +287,7 @@ def _path(planning: Planning, value: str | Parameter, position: Position) -> str
     path: Any = planning.arguments[value.index - 1].as_py()
     if not isinstance(path, str):
         raise InvalidValue(
-            f"FROM takes the path of a file or folder, not {path!r}",
+            f"{word} takes the path of a file or folder, not {path!r}",
             position=position,
         )
     return path

@@ -11,6 +11,7 @@ from thanosql_server.engine import (
     alters,
     changes,
     definitions,
+    exports,
     hub,
     inserts,
     storing,
@@ -34,6 +35,7 @@ from thanosql_server.search.int8_product import Int8Product
 from thanosql_server.search.nearest import Nearest
 from thanosql_server.search.resident import Residents
 from thanosql_server.sql import nodes
+from thanosql_server.sql.exports import CopyTo
 from thanosql_server.sql.parser import parse
 from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
 from thanosql_server.storage.workspace import Workspace
@@ -189,6 +191,7 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.SelectStatement: _select,
     nodes.BuildModel: actions.build_model,
     nodes.Copy: actions.copy,
+    CopyTo: exports.copy_to,
     nodes.CreateTableUsing: actions.create_table_using,
     nodes.CreateTable: definitions.create_table,
     nodes.AlterTable: alters.alter_table,

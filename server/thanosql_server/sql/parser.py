@@ -13,6 +13,7 @@ from thanosql_server.sql.alter import read_alter
 from thanosql_server.sql.changes import read_delete, read_truncate, read_update
 from thanosql_server.sql.clauses import UnsupportedClause, read_body, read_query
 from thanosql_server.sql.cursor import Cursor
+from thanosql_server.sql.exports import read_copy_to
 from thanosql_server.sql.inserts import read_insert
 from thanosql_server.sql.nodes import (
     BuildModel,
@@ -119,14 +120,15 @@ def _build(cursor: Cursor) -> Statement:
 
 
 def _copy(cursor: Cursor) -> Statement:
-    start = cursor.here()
     cursor.advance()
+    first = cursor.index
     if cursor.at_symbol("("):
-        return _unsupported(cursor, "COPY TO", start)
+        return read_copy_to(cursor)
     table = cursor.table_name()
-    if cursor.word() == "TO":
-        return _unsupported(cursor, "COPY TO", start)
     options = cursor.options()
+    if cursor.word() in ("TO", "VERSION", "TIMESTAMP", "FOR"):
+        cursor.index = first
+        return read_copy_to(cursor)
     after = "OPTIONS(...)" if options else f"COPY {table}"
     cursor.expect_words("FROM", expected=f"FROM and a path in quotes after {after}")
     source, position = cursor.path("a path in quotes after FROM")

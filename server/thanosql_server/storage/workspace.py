@@ -34,6 +34,7 @@ class Workspace:
         models: all models.
         hubs: where data sets and models can be had.
         unfinished: what interrupted statements have embedded.
+        scratch: where files grow until they are whole.
     """
 
     paths: PathPolicy
@@ -43,7 +44,7 @@ class Workspace:
     models: ModelStore
     hubs: Hubs
     unfinished: Unfinished
-    _scratch: Scratch
+    scratch: Scratch
     _spill: Scratch
 
     @classmethod
@@ -87,5 +88,5 @@ class Workspace:
 
     def close(self) -> None:
         """Remove what is half-written; the workspace cannot be used afterwards."""
-        self._scratch.close()
+        self.scratch.close()
         self._spill.close()

@@ -217,8 +217,6 @@ UNSUPPORTED = [
     ("SET a = 1", "SET"),
     ("begin", "BEGIN"),
     ("COMMIT;", "COMMIT"),
-    ("COPY t TO 'x.csv'", "COPY TO"),
-    ("COPY (SELECT 1) TO 'x.csv'", "COPY TO"),
     ("INSERT OVERWRITE t SELECT 1", "INSERT OVERWRITE"),
     ("EXPLAIN ANALYZE DELETE FROM t", "EXPLAIN DELETE"),
     ("EXPLAIN INSERT INTO t SELECT 1", "EXPLAIN INSERT"),

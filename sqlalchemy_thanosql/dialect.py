@@ -77,7 +77,8 @@ class ThanoSQLDialect(DefaultDialect):
 
     def create_connect_args(self, url: URL) -> tuple[list[Any], dict[str, Any]]:
         """Return the arguments of `thanosql.connect` for a URL."""
-        return [url.render_as_string(hide_password=False)], {}
+        plain = url.set(drivername=self.name)
+        return [plain.render_as_string(hide_password=False)], {}
 
     def initialize(self, connection: Connection) -> None:
         """Skip the questions that SQLAlchemy asks; the answers are known."""

@@ -17,9 +17,10 @@ import pyarrow as pa
 from datafusion import col
 
 from thanosql_server.engine import query as queries
-from thanosql_server.engine.actions import action, stored_name
+from thanosql_server.engine.actions import action
 from thanosql_server.engine.catalog import TARGET_SCHEMA
 from thanosql_server.engine.faults import translate
+from thanosql_server.engine.places import place_of
 from thanosql_server.engine.provider import ROW_ID_FIELD
 from thanosql_server.engine.targets import at, column_of, opened
 from thanosql_server.errors import Conflict, InvalidStatement
@@ -85,13 +86,13 @@ def update(planning: Planning, node: Update) -> Plan:
 
 def truncate(planning: Planning, node: Truncate) -> Plan:
     """TRUNCATE t, ...: remove all rows; each table is a commit of its own."""
-    names = [stored_name(table) for table in node.tables]
-    tables = planning.environment.workspace.tables
+    workspace = planning.environment.workspace
+    places = [place_of(workspace, table) for table in node.tables]
 
     def work(control: Control) -> int:
         found = [
-            at(table.position, partial(tables.open, name))
-            for table, name in zip(node.tables, names, strict=True)
+            at(table.position, partial(place.tables.open, place.name))
+            for table, place in zip(node.tables, places, strict=True)
         ]
         for table in found:
             control.check()

@@ -459,20 +459,19 @@ class AlterTable(Statement):
 
 @dataclass(frozen=True)
 class CreateSchema(Statement):
-    """`CREATE SCHEMA [IF NOT EXISTS] name`."""
+    """`CREATE SCHEMA [IF NOT EXISTS] name`; its name may have the catalog in front."""
 
-    name: str
+    name: TableName
     if_not_exists: bool
-    position: Position
 
 
 @dataclass(frozen=True)
 class DropSchema(Statement):
     """`DROP SCHEMA [IF EXISTS] name [CASCADE]`."""
 
-    name: str
+    name: TableName
     if_exists: bool
-    position: Position
+    cascade: bool
 
 
 @dataclass(frozen=True)

@@ -62,9 +62,9 @@ def _add_column(planning: Planning, table: Table, change: nodes.AddColumn) -> Wo
     if column.name in table.schema.names and change.if_not_exists:
         return lambda control: None
     _require_new(table, column.name, column.position)
-    if column.is_key:
+    if column.constraints:
         raise NotSupported(
-            "the key of a table cannot be changed yet; it is declared with CREATE "
+            "the keys of a table cannot be changed yet; they are declared with CREATE "
             "TABLE",
             position=column.position,
         )

@@ -9,12 +9,13 @@ import pyarrow as pa
 from thanosql_server.engine.actions import action, may_create
 from thanosql_server.engine.column_types import column_type, media_of
 from thanosql_server.engine.defaults import checked_default
+from thanosql_server.engine.keys import declared
 from thanosql_server.engine.places import place_of
 from thanosql_server.engine.targets import at, column_of
-from thanosql_server.errors import UndefinedColumn, nearest
 from thanosql_server.storage import alterations
 from thanosql_server.storage.columns import storable_field
-from thanosql_server.storage.facts import COMMENT, DEFAULT, HOLDS, KEY, with_facts
+from thanosql_server.storage.constraints import with_constraints
+from thanosql_server.storage.facts import COMMENT, DEFAULT, HOLDS, with_facts
 
 if TYPE_CHECKING:
     from thanosql_server.control import Control
@@ -65,17 +66,9 @@ def declared_field(planning: Planning, column: ColumnDefinition) -> pa.Field:
 
 def _schema(planning: Planning, node: CreateTable) -> pa.Schema:
     fields = [declared_field(planning, column) for column in node.columns]
-    names = [field.name for field in fields]
-    for place, (name, position) in enumerate(node.key, start=1):
-        if name not in names:
-            raise UndefinedColumn(
-                f"there is no column '{name}' for the key{nearest(name, names)}",
-                position=position,
-            )
-        index = names.index(name)
-        keyed = with_facts(fields[index], {KEY: str(place)})
-        fields[index] = keyed.with_nullable(False)
-    return with_facts(pa.schema(fields), {COMMENT: node.comment})
+    schema = with_facts(pa.schema(fields), {COMMENT: node.comment})
+    constraints = declared(node.table.name, schema.names, node.constraints)
+    return with_constraints(schema, constraints)
 
 
 def comment(planning: Planning, node: Comment) -> Plan:

@@ -21,12 +21,12 @@ def read_create_table(
     cursor: Cursor, table: TableName, or_replace: bool, if_not_exists: bool
 ) -> CreateTable:
     """Read the columns of a CREATE TABLE, and a comment on the table."""
-    columns, key = read_columns(cursor)
+    columns, constraints = read_columns(cursor)
     comment = None
     if cursor.take_words("COMMENT"):
         cursor.take_symbol("=")
         comment = read_comment(cursor)
-    return CreateTable(table, or_replace, if_not_exists, columns, key, comment)
+    return CreateTable(table, or_replace, if_not_exists, columns, constraints, comment)
 
 
 def read_comment_on(cursor: Cursor) -> Comment:

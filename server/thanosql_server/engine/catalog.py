@@ -14,8 +14,10 @@ from datafusion.catalog import CatalogProvider, SchemaProvider
 
 from thanosql_server.engine.column_listing import (
     COLUMN_SCHEMA,
+    TABLE_SCHEMA,
     VIEW_SCHEMA,
     columns_table,
+    tables_table,
     views_table,
 )
 from thanosql_server.engine.constraint_listing import (
@@ -209,6 +211,7 @@ class SystemTables(SchemaProvider):
             "models": lambda: models_table(workspace),
             "columns": lambda: columns_table(workspace),
             "constraints": lambda: constraints_table(workspace),
+            "tables": lambda: tables_table(workspace),
             "views": lambda: views_table(workspace),
         }
 
@@ -320,6 +323,7 @@ def table_infos(workspace: Workspace, *, columns: bool) -> Iterator[TableInfo]:
         "columns": COLUMN_SCHEMA,
         "constraints": CONSTRAINT_SCHEMA,
         "models": MODEL_SCHEMA,
+        "tables": TABLE_SCHEMA,
         "views": VIEW_SCHEMA,
     }
     for name, system in systems.items():

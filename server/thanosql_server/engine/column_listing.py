@@ -1,4 +1,4 @@
-"""The system tables `thanosql.columns` and `thanosql.views`."""
+"""The system tables `thanosql.tables`, `thanosql.columns` and `thanosql.views`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
     from thanosql_server.storage.schemas import Space
     from thanosql_server.storage.workspace import Workspace
+
+TABLE_SCHEMA = pa.schema(
+    [
+        pa.field("table_schema", pa.string(), nullable=False),
+        pa.field("table_name", pa.string(), nullable=False),
+        pa.field("comment", pa.string()),
+    ]
+)
 
 COLUMN_SCHEMA = pa.schema(
     [
@@ -39,6 +47,19 @@ VIEW_SCHEMA = pa.schema(
         pa.field("definition", pa.string(), nullable=False),
     ]
 )
+
+
+def tables_table(workspace: Workspace) -> pa.Table:
+    """Return one row per stored table; of a damaged one no comment."""
+    rows = []
+    for space in workspace.schemas.all():
+        for name in space.tables.names():
+            comment = None
+            with contextlib.suppress(ThanoSQLError):  # dropped meanwhile, or damaged
+                comment = fact(space.tables.open(name).schema, COMMENT)
+            rows.append((space.schema, name, comment))
+    named = [dict(zip(TABLE_SCHEMA.names, row, strict=True)) for row in rows]
+    return pa.Table.from_pylist(named, schema=TABLE_SCHEMA)
 
 
 def columns_table(workspace: Workspace) -> pa.Table:

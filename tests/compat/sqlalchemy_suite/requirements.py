@@ -2,12 +2,10 @@ from sqlalchemy.testing import exclusions
 from sqlalchemy.testing.requirements import SuiteRequirements
 
 class Requirements(SuiteRequirements):
-    @property
-    def schemas(self):
-        return exclusions.closed()
-    @property
-    def foreign_keys(self):
-        return exclusions.closed()
-    @property
-    def foreign_key_ddl(self):
-        return exclusions.closed()
+    pass
+def _o(n):
+    setattr(Requirements,n,property(lambda self: exclusions.open()))
+def _c(n):
+    setattr(Requirements,n,property(lambda self: exclusions.closed()))
+for n in "create_table_as table_ddl_if_exists intersect except_ window_functions window_range ctes views schemas cross_schema_fk_reflection foreign_key_constraint_name_reflection reflects_pk_names comment_reflection comment_reflection_full_unicode view_reflection view_column_reflection schema_create_delete foreign_key_constraint_option_reflection_ondelete fk_constraint_option_reflection_ondelete_restrict foreign_key_constraint_option_reflection_onupdate fk_constraint_option_reflection_onupdate_restrict create_or_replace_view nullsordering boolean_col_expressions update_from delete_from regexp_match regexp_replace autocommit skip_autocommit_rollback infinity_floats order_by_label_with_expression supports_is_distinct_from fetch_first fetch_no_order_by fetch_expression tuple_in uuid_data_type server_defaults expression_server_defaults  datetime_historic datetime_timezone datetime_timezone_historic timestamp_microseconds date_historic json_type precision_numerics_enotation_large precision_numerics_enotation_small precision_numerics_many_significant_digits array_type supports_distinct_on aggregate_order_by supports_bitwise_or supports_bitwise_and supports_bitwise_xor supports_bitwise_shift nvarchar_types mod_operator_as_percent_sign ctes_with_values percent_schema_names table_value_constructor window_range_numeric window_range_non_numeric unique_constraint_reflection".split(): _o(n)
+for n in "autoincrement_insert index_reflection temp_table_reflection temporary_tables duplicate_key_raises_integrity_error  ".split(): _c(n)

@@ -65,6 +65,7 @@ def test_times_choose_the_version_that_was_newest_then(rows):
 def test_versions_are_listed_newest_first(cursor, rows):
     found = rows("SHOW VERSIONS t")
     assert [column[0] for column in cursor.description] == [
+        "table_schema",
         "table_name",
         "version",
         "committed_utc",
@@ -72,23 +73,23 @@ def test_versions_are_listed_newest_first(cursor, rows):
         "rows",
         "bytes",
     ]
-    assert [(row[0], row[1], row[3], row[4]) for row in found] == [
+    assert [(row[1], row[2], row[4], row[5]) for row in found] == [
         ("t", 5, "alter", 1),
         ("t", 4, "update", 1),
         ("t", 3, "delete", 1),
         ("t", 2, "insert", 2),
         ("t", 1, "create", 0),
     ]
-    assert all(row[5] > 0 for row in found[:-1])
-    assert abs((datetime.now(timezone.utc) - found[0][2]).total_seconds()) < 300
-    assert rows("SHOW VERSIONS FROM t")[0][:2] == ("t", 5)
+    assert all(row[6] > 0 for row in found[:-1])
+    assert abs((datetime.now(timezone.utc) - found[0][3]).total_seconds()) < 300
+    assert rows("SHOW VERSIONS FROM t")[0][:3] == ("public", "t", 5)
 
 
 def test_a_restored_version_is_the_newest_and_nothing_is_lost(cursor, rows):
     rows_before = rows("SELECT * FROM t")
     cursor.execute("RESTORE TABLE t TO VERSION AS OF 2")
     assert rows("SELECT * FROM t") == [(1, "a"), (2, "b")]
-    assert rows("SHOW VERSIONS t")[0][1:4:2] == (6, "restore")
+    assert rows("SHOW VERSIONS t")[0][2:5:2] == (6, "restore")
     cursor.execute("INSERT INTO t VALUES (3, 'c')")
     cursor.execute("RESTORE t TO VERSION ?", [5])
     assert rows("SELECT * FROM t") == rows_before
@@ -100,7 +101,7 @@ def test_vacuum_removes_what_was_replaced(cursor, rows):
     assert cursor.notes == ["0 old versions and 0 bytes removed"]
     cursor.execute("VACUUM t RETAIN 0 HOURS")
     assert cursor.notes[0].startswith("4 old versions and ")
-    assert [row[1] for row in rows("SHOW VERSIONS t")] == [5]
+    assert [row[2] for row in rows("SHOW VERSIONS t")] == [5]
     assert rows("SELECT * FROM t") == [(2, "z", 5)]
     with pytest.raises(thanosql.DataError, match="no version 2; it has 5 to 5"):
         rows("SELECT * FROM t VERSION AS OF 2")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from thanosql_server.engine.places import place_of
 from thanosql_server.engine.provider import LanceTable
-from thanosql_server.engine.stored_names import stored_name
 from thanosql_server.engine.targets import at, refuse_view
 from thanosql_server.errors import InvalidValue
 from thanosql_server.sql.options import Parameter, bind
@@ -24,14 +24,13 @@ NOT_A_TABLE = "has no versions; its tables have"
 
 def table_version(planning: Planning, node: TableVersion) -> str:
     """Return the name under which the statement reads a version of a table."""
-    name = stored_name(node.table)
-    refuse_view(planning, node.table, NOT_A_TABLE)
+    place = place_of(planning.environment.workspace, node.table)
+    refuse_view(place, node.table, NOT_A_TABLE)
     version = wanted_version(planning, node.as_of)
-    tables = planning.environment.workspace.tables
-    at(node.table.position, lambda: tables.folder_of(name))
-    table = at(node.as_of.position, lambda: tables.open(name, version))
-    shown = LanceTable(table, shown_as=f"{name}@{table.version}")
-    planning.catalog.tables.handed_out.append(shown)
+    at(node.table.position, lambda: place.tables.folder_of(place.name))
+    table = at(node.as_of.position, lambda: place.tables.open(place.name, version))
+    shown = LanceTable(table, shown_as=f"{'.'.join(place.key)}@{table.version}")
+    planning.catalog.reading.handed_out.append(shown)
     return planning.catalog.show(shown.name, shown)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from thanosql_server.engine.columns import find_column
-from thanosql_server.engine.stored_names import stored_name
+from thanosql_server.engine.places import place_of
 from thanosql_server.errors import (
     InvalidStatement,
     ThanoSQLError,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from thanosql_server.engine.places import Place
     from thanosql_server.engine.planning import Planning
     from thanosql_server.errors import Position
     from thanosql_server.sql.nodes import TableName
@@ -41,21 +42,20 @@ def opened(planning: Planning, name: TableName) -> Table:
     Raises:
         UndefinedTable: there is no such table.
     """
-    stored = stored_name(name)
-    refuse_view(planning, name, "cannot be changed; change the tables it reads")
-    return at(name.position, partial(planning.catalog.tables.open, stored))
+    place = place_of(planning.environment.workspace, name)
+    refuse_view(place, name, "cannot be changed; change the tables it reads")
+    return at(name.position, partial(planning.catalog.open, place))
 
 
-def refuse_view(planning: Planning, name: TableName, why: str) -> None:
-    """Raise InvalidStatement if a view has the name; `why` goes on "is a view and".
+def refuse_view(place: Place, name: TableName, why: str) -> None:
+    """Refuse what only tables can do; `why` goes on "'v' is a view and".
 
     Raises:
-        InvalidStatement: it is a view.
+        InvalidStatement: there is a view of this name.
     """
-    stored = stored_name(name)
-    if planning.environment.workspace.views.exists(stored):
+    if place.views.exists(place.name):
         raise InvalidStatement(
-            f"'{stored}' is a view and {why}", position=name.position
+            f"'{place.name}' is a view and {why}", position=name.position
         )
 
 

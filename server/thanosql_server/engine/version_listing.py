@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from thanosql_server.errors import ThanoSQLError
+from thanosql_server.storage.history import History
 
 if TYPE_CHECKING:
     from thanosql_server.storage.history import Version
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 VERSION_SCHEMA = pa.schema(
     [
+        pa.field("table_schema", pa.string(), nullable=False),
         pa.field("table_name", pa.string(), nullable=False),
         pa.field("version", pa.int64(), nullable=False),
         pa.field("committed_utc", pa.timestamp("us", "UTC"), nullable=False),
@@ -28,16 +30,19 @@ VERSION_SCHEMA = pa.schema(
 def versions_table(workspace: Workspace) -> pa.Table:
     """Return one row per version of every table."""
     parts = [VERSION_SCHEMA.empty_table()]
-    for name in workspace.tables.names():
-        with contextlib.suppress(ThanoSQLError):  # dropped meanwhile, or damaged
-            parts.append(rows_of(name, workspace.history.versions(name)))
+    for space in workspace.schemas.all():
+        for name in space.tables.names():
+            with contextlib.suppress(ThanoSQLError):  # dropped meanwhile, or damaged
+                versions = History(space.tables).versions(name)
+                parts.append(rows_of(space.schema, name, versions))
     return pa.concat_tables(parts)
 
 
-def rows_of(name: str, versions: list[Version]) -> pa.Table:
+def rows_of(schema: str, name: str, versions: list[Version]) -> pa.Table:
     """Return one row per version of a table."""
     rows = [
         {
+            "table_schema": schema,
             "table_name": name,
             "version": version.number,
             "committed_utc": version.committed,

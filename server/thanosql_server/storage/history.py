@@ -9,7 +9,7 @@ import lance
 
 from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
-from thanosql_server.storage.versions import KEPT, forget_old_versions, in_utc
+from thanosql_server.storage.versions import forget_old_versions, in_utc
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -57,16 +57,14 @@ class Removed:
 
 
 class History:
-    """The versions of all tables of one workspace; safe from any thread and process.
+    """The versions of the tables of one schema; safe from any thread and process.
 
     Args:
         tables: the tables.
-        kept: how long replaced versions stay.
     """
 
-    def __init__(self, tables: TableStore, kept: timedelta = KEPT) -> None:
+    def __init__(self, tables: TableStore) -> None:
         self._tables = tables
-        self._kept = kept
 
     def versions(self, name: str) -> list[Version]:
         """Return the versions of a table that are there, the oldest first.
@@ -90,7 +88,7 @@ class History:
         with self._tables.writing(name) as folder, translated("restoring", name):
             old: Any = lance.dataset(folder, version=table.version)
             old.restore()
-            forget_old_versions(folder, self._kept)
+            forget_old_versions(folder, self._tables.kept)
 
     def vacuum(self, name: str, kept: timedelta | None = None) -> Removed:
         """Remove versions replaced longer ago than `kept`, and files of no version.
@@ -102,7 +100,7 @@ class History:
             UndefinedTable: there is no such table.
         """
         folder = self._tables.folder_of(name)
-        limit = self._kept if kept is None else kept
+        limit = self._tables.kept if kept is None else kept
         try:
             with locked(folder, exclusive=True, wait=False):
                 return _cleaned(name, folder, limit, alone=True)

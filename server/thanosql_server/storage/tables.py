@@ -9,14 +9,20 @@ so that nobody drops it under them; readers hold none.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from errno import EEXIST, ENOTEMPTY
 from typing import TYPE_CHECKING
 
 import lance
 import pyarrow as pa
 
-from thanosql_server.errors import Conflict, DuplicateObject, UndefinedTable, nearest
+from thanosql_server.errors import (
+    Conflict,
+    DuplicateObject,
+    UndefinedObject,
+    UndefinedTable,
+    nearest,
+)
 from thanosql_server.storage.columns import (
     declared_schema,
     fitting,
@@ -25,7 +31,7 @@ from thanosql_server.storage.columns import (
 )
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
-from thanosql_server.storage.names import quote_name, unquote_name
+from thanosql_server.storage.names import entries, quote_name, unquote_name
 from thanosql_server.storage.scan import ROW_ID
 from thanosql_server.storage.scratch import remove_tree
 from thanosql_server.storage.table import Table
@@ -45,7 +51,11 @@ _SUFFIX = ".lance"
 
 
 class TableStore:
-    """All tables of one workspace; safe from any thread and process."""
+    """All tables of one schema; safe from any thread and process.
+
+    Attributes:
+        kept: how long replaced versions of tables stay.
+    """
 
     def __init__(
         self,
@@ -54,15 +64,15 @@ class TableStore:
         views: ViewStore,
         kept: timedelta = KEPT,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         self._folder = folder
         self._scratch = scratch
         self._views = views
-        self._kept = kept
+        self.kept = kept
 
     def names(self) -> list[str]:
         """Return the names of all tables, sorted; damaged ones are listed, too."""
-        folders = (path for path in self._folder.iterdir() if path.suffix == _SUFFIX)
+        folders = (path for path in entries(self._folder) if path.suffix == _SUFFIX)
         named = ((unquote_name(path.stem), path) for path in folders)
         return sorted(name for name, path in named if name and _is_table(path))
 
@@ -72,8 +82,27 @@ class TableStore:
 
     @contextmanager
     def naming(self) -> Iterator[None]:
-        """Keep others from giving a name to a table or a view meanwhile."""
-        with locked(self._folder, exclusive=True):
+        """Keep others from giving a name to a table or a view meanwhile.
+
+        Raises:
+            UndefinedObject: the schema was dropped meanwhile.
+        """
+        try:
+            with locked(self._folder, exclusive=True):
+                yield
+        except FolderGone:
+            raise UndefinedObject("the schema has been dropped meanwhile") from None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep all others from writing to any of the tables meanwhile.
+
+        Raises:
+            Conflict: another statement is writing to one.
+        """
+        with ExitStack() as locks:
+            for name in self.names():
+                locks.enter_context(self._alone(name, self._path(name)))
             yield
 
     def open(self, name: str, version: int | datetime | None = None) -> Table:
@@ -87,7 +116,7 @@ class TableStore:
         path = self.folder_of(name)
         with translated("opening", name):
             number = None if version is None else number_of(path, version, name)
-            return Table(name, path, number, self._kept)
+            return Table(name, path, number, self.kept)
 
     def create(
         self,
@@ -178,7 +207,7 @@ class TableStore:
             source = Relay(batches, dataset.schema, fit)
             with translated("adding rows to", name, source):
                 lance.write_dataset(source.reader, dataset, mode="append")
-            forget_old_versions(path, self._kept)
+            forget_old_versions(path, self.kept)
         return source.rows
 
     def drop(self, name: str) -> None:
@@ -234,7 +263,7 @@ class TableStore:
         with self.writing(name) as path:
             with translated("replacing", name, source):
                 lance.write_dataset(source.reader, path, mode="overwrite")
-            forget_old_versions(path, self._kept)
+            forget_old_versions(path, self.kept)
 
     def _refuse_view(self, name: str) -> None:
         if self._views.exists(name):

@@ -7,19 +7,19 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from thanosql_server.errors import InvalidValue
-from thanosql_server.storage.history import History
 from thanosql_server.storage.hub import Hubs
 from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import OUR_FOLDER, PathPolicy
+from thanosql_server.storage.schemas import SchemaStore
 from thanosql_server.storage.scratch import Scratch
-from thanosql_server.storage.tables import TableStore
 from thanosql_server.storage.unfinished import Unfinished
-from thanosql_server.storage.views import ViewStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from thanosql_server.config import Config
+    from thanosql_server.storage.tables import TableStore
+    from thanosql_server.storage.views import ViewStore
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,7 @@ class Workspace:
 
     Attributes:
         paths: which of the user's files statements may read.
-        tables: all tables.
-        history: their versions.
-        views: all views.
+        schemas: the schemas, with the tables and views of each.
         models: all models.
         hubs: where data sets and models can be had.
         unfinished: what interrupted statements have embedded.
@@ -38,9 +36,7 @@ class Workspace:
     """
 
     paths: PathPolicy
-    tables: TableStore
-    history: History
-    views: ViewStore
+    schemas: SchemaStore
     models: ModelStore
     hubs: Hubs
     unfinished: Unfinished
@@ -58,9 +54,8 @@ class Workspace:
         try:
             scratch = Scratch(ours / "trash")
             spill = Scratch(ours / "spill")
-            views = ViewStore(ours / "views", scratch)
             kept = timedelta(hours=config.version_retention)
-            tables = TableStore(ours / "tables", scratch, views, kept)
+            schemas = SchemaStore(ours, scratch, kept)
             models = ModelStore(ours / "models", scratch)
             paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
             hubs = Hubs(config.hubs, ours / "downloads", scratch, paths, models)
@@ -69,17 +64,17 @@ class Workspace:
             raise InvalidValue(
                 f"the workspace '{config.workspace}' cannot be used: {failure.strerror}"
             ) from failure
-        return cls(
-            paths,
-            tables,
-            History(tables, kept),
-            views,
-            models,
-            hubs,
-            unfinished,
-            scratch,
-            spill,
-        )
+        return cls(paths, schemas, models, hubs, unfinished, scratch, spill)
+
+    @property
+    def tables(self) -> TableStore:
+        """The tables of the schema `public`."""
+        return self.schemas.public.tables
+
+    @property
+    def views(self) -> ViewStore:
+        """The views of the schema `public`."""
+        return self.schemas.public.views
 
     @property
     def spill_folder(self) -> Path:

@@ -29,22 +29,30 @@ def columns_of(reader: Any) -> pa.Schema:
 def rows_of(context: Any, reader: Any) -> Iterator[pa.RecordBatch]:
     """Yield a client's rows, batch by batch as it sends them.
 
-    They are copied: on the wire they lie at any address, which Rust code refuses.
-
     Raises:
-        InvalidData: what the client sends is not valid Arrow; other code takes
-            offsets and texts for granted, and would read beyond its memory.
+        InvalidData: what the client sends is not valid Arrow.
         Cancelled: the client went away before its last row. To Arrow that looks like
             the end of the rows, and the call knows better (118 of 118 times).
     """
-    memory = pa.default_cpu_memory_manager()
     while (batch := _next(context, reader)) is not None:
-        try:
-            batch.validate(full=True)
-        except pa.ArrowException as error:
-            raise InvalidData(f"the rows are not valid Arrow: {error}") from None
-        yield batch.copy_to(memory)
+        yield sound(batch)
     _check(context)
+
+
+def sound(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch, copied, if it is valid.
+
+    Other code takes offsets and texts for granted and would read beyond its memory; and
+    on the wire columns lie at any address, which Rust code refuses.
+
+    Raises:
+        InvalidData: it is not valid.
+    """
+    try:
+        batch.validate(full=True)
+    except pa.ArrowException as error:
+        raise InvalidData(f"the rows are not valid Arrow: {error}") from None
+    return batch.copy_to(pa.default_cpu_memory_manager())
 
 
 def _next(context: Any, reader: Any) -> pa.RecordBatch | None:

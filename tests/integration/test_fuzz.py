@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.fuzzing import fuzz
 
-EXAMPLES = 400
+EXAMPLES = 150
 
 
 def test_malformed_messages_get_clean_errors(fork_server, tmp_path):

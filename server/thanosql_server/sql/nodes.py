@@ -87,10 +87,13 @@ class Span:
 
 @dataclass(frozen=True)
 class TableName:
-    """A table's name as SQL reads it: unquoted parts in lower case."""
+    """A table's name as SQL reads it: unquoted parts in lower case.
+
+    `position` is None if the name comes from elsewhere than a text.
+    """
 
     parts: tuple[str, ...]
-    position: Position
+    position: Position | None
 
     @property
     def name(self) -> str:

@@ -19,11 +19,12 @@ from thanosql_server.engine.column_listing import (
     views_table,
 )
 from thanosql_server.engine.provider import LanceTable, RowsTable
+from thanosql_server.engine.server_tables import SCHEMAS as SERVER_SCHEMAS
 from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.errors import InvalidStatement, ThanoSQLError, UndefinedTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from datafusion import DataFrame
     from datafusion.catalog import Table as DataFusionTable
@@ -170,8 +171,11 @@ class Targets(SchemaProvider):
 class SystemTables(SchemaProvider):
     """Read-only tables about the server itself."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(
+        self, workspace: Workspace, server: Mapping[str, Callable[[], pa.Table]]
+    ) -> None:
         self._rows: dict[str, Callable[[], pa.Table]] = {
+            **server,
             "models": lambda: models_table(workspace),
             "columns": lambda: columns_table(workspace),
             "views": lambda: views_table(workspace),
@@ -196,13 +200,16 @@ class Catalog(CatalogProvider):
     """The one catalog of a workspace, as one statement sees it."""
 
     def __init__(
-        self, workspace: Workspace, expand: Callable[[str, View], DataFrame]
+        self,
+        workspace: Workspace,
+        expand: Callable[[str, View], DataFrame],
+        server: Mapping[str, Callable[[], pa.Table]] | None = None,
     ) -> None:
         self.tables = Tables(workspace, expand)
         self._targets = Targets()
         self._schemas: dict[str, SchemaProvider] = {
             SCHEMA: self.tables,
-            SYSTEM_SCHEMA: SystemTables(workspace),
+            SYSTEM_SCHEMA: SystemTables(workspace, server or {}),
         }
 
     def set_target(self, table: Table) -> None:
@@ -253,6 +260,7 @@ def table_infos(workspace: Workspace, *, columns: bool) -> Iterator[TableInfo]:
             continue  # dropped meanwhile, or broken: never a reason to list nothing
         yield TableInfo(CATALOG, SCHEMA, name, "TABLE", schema)
     systems = {"columns": COLUMN_SCHEMA, "models": MODEL_SCHEMA, "views": VIEW_SCHEMA}
-    for name, system in systems.items():
+    systems |= SERVER_SCHEMAS
+    for name, system in sorted(systems.items()):
         schema = system if columns else None
         yield TableInfo(CATALOG, SYSTEM_SCHEMA, name, "SYSTEM TABLE", schema)

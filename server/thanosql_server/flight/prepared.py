@@ -118,7 +118,7 @@ def create(
 ) -> ActionCreatePreparedStatementResult:
     """Plan a statement whose parameters are not known yet, and keep it."""
     refuse_transaction(request)
-    plan = service.engine.plan(request.query)
+    plan = service.engine.plan(request.query, None, service.control())
     return ActionCreatePreparedStatementResult(
         prepared_statement_handle=service.prepared.add(request.query),
         dataset_schema=_serialized(plan.schema) if plan.returns_rows else b"",
@@ -172,13 +172,18 @@ def do_put_prepared_statement_update(
 ) -> DoPutUpdateResult:
     """Run the statement once for every row of the stream and add up the counts."""
     prepared = service.prepared.get(command.prepared_statement_handle)
-    run = service.running.start(new_id(), context)
-    if _columns(reader):
-        batches = _batches(reader)
-        plan = plan_batches(service.engine, prepared.query, reader.schema, batches)
-    else:
-        plan = service.engine.plan(prepared.query)
-    return DoPutUpdateResult(record_count=drain(plan, run, service.running))
+    with service.running.begun(new_id(), context, prepared.query) as run:
+        if _columns(reader):
+            plan = plan_batches(
+                service.engine,
+                prepared.query,
+                reader.schema,
+                _batches(reader),
+                run.control,
+            )
+        else:
+            plan = service.engine.plan(prepared.query, None, run.control)
+        return DoPutUpdateResult(record_count=drain(plan, run, service.running))
 
 
 def _columns(reader: Any) -> int:

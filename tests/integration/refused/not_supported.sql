@@ -41,10 +41,6 @@ CREATE SCHEMA s
 DROP SCHEMA public CASCADE
 
 -- NotSupportedError 0A000 1,1
--- SET is not supported yet
-SET datafusion.execution.batch_size = 1
-
--- NotSupportedError 0A000 1,1
 -- BEGIN is not supported yet
 BEGIN
 

@@ -290,9 +290,9 @@ def test_catalog_and_schema_may_be_given(client, name):
 @pytest.mark.parametrize(
     ("place", "sentence"),
     [
-        ({"catalog": "other"}, "there is no catalog 'other'; the one there is is"),
+        ({"catalog": "other"}, "there is no catalog 'other'; the only one is"),
         ({"schema": "thanosql"}, "cannot be written in schema 'thanosql'; they live"),
-        ({"schema": ""}, "cannot be written in schema ''"),
+        ({"schema": ""}, "the name of a schema cannot be empty"),
     ],
 )
 def test_other_places_are_refused(client, place, sentence):
@@ -408,7 +408,7 @@ def test_a_client_that_dies_midway_leaves_nothing(client, name, flight_server, m
     else:
         assert stored(client, name) == PEOPLE
     workspace = flight_server._service.engine._environment.workspace
-    assert list(workspace._scratch.folder.iterdir()) == []
+    assert list(workspace.scratch.folder.iterdir()) == []
 
 
 def test_many_clients_append_at_once(client, name):

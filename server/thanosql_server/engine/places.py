@@ -59,7 +59,7 @@ def place_of(workspace: Workspace, table: TableName) -> Place:
     schema = schema_of(qualifier)
     if schema in RESERVED:
         raise UndefinedObject(
-            f"tables cannot be written in schema '{qualifier}'; "
+            f"tables cannot be written in schema '{schema}'; "
             f"they live in '{SCHEMA}' and in schemas made with CREATE SCHEMA",
             position=table.position,
         )

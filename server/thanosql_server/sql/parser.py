@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from thanosql_server.sql.alter import read_alter
 from thanosql_server.sql.changes import read_delete, read_truncate, read_update
 from thanosql_server.sql.clauses import UnsupportedClause, read_body, read_query
+from thanosql_server.sql.complexity import check_complexity, check_length
 from thanosql_server.sql.cursor import Cursor
 from thanosql_server.sql.exports import read_copy_to
 from thanosql_server.sql.inserts import read_insert
@@ -28,6 +29,7 @@ from thanosql_server.sql.nodes import (
     Unsupported,
 )
 from thanosql_server.sql.recognition import CLAUSE_VERBS, QUERY_WORDS
+from thanosql_server.sql.settings import read_cancel, read_reset, read_set, read_show
 from thanosql_server.sql.tables import (
     read_comment_on,
     read_create_schema,
@@ -48,7 +50,7 @@ _FOREIGN = (
     "DEALLOCATE", "DECLARE", "DISCARD", "DO", "END", "EXECUTE", "FETCH",
     "GRANT", "IMPORT", "INSTALL", "KILL", "LISTEN", "LOAD", "LOCK", "MERGE", "MSCK",
     "NOTIFY", "OPTIMIZE", "PIVOT", "PRAGMA", "PREPARE", "REFRESH", "REINDEX",
-    "RELEASE", "REPLACE", "RESET", "REVOKE", "ROLLBACK", "SAVEPOINT", "SET", "START",
+    "RELEASE", "REPLACE", "REVOKE", "ROLLBACK", "SAVEPOINT", "START",
     "UNCACHE", "UNLISTEN", "UNLOAD", "USE",
 )  # fmt: skip
 _TWO_WORDS = ("FIT", "UPLOAD")
@@ -61,9 +63,12 @@ def parse(text: str) -> Statement:
     not checked beyond quotes and parentheses: that is DataFusion's part.
 
     Raises:
-        SyntaxError_: with the line and column; nothing else is raised for any text.
+        SyntaxError_: with the line and column.
+        StatementTooComplex: it is too long, or too much stands inside each other.
     """
+    check_length(text)
     cursor = Cursor(text)
+    check_complexity(text, cursor.tokens)
     if cursor.at_end():
         raise cursor.error("a statement")
     try:
@@ -87,6 +92,12 @@ def _select(cursor: Cursor) -> Statement:
     return SelectStatement(read_query(cursor))
 
 
+def _show(cursor: Cursor) -> Statement:
+    if cursor.word(1) == "VERSIONS":
+        return read_show_versions(cursor)
+    return read_show(cursor) or _select(cursor)
+
+
 def _explain(cursor: Cursor) -> Statement:
     start = cursor.index
     cursor.advance()
@@ -100,12 +111,6 @@ def _explain(cursor: Cursor) -> Statement:
         return _unsupported(cursor, f"EXPLAIN {explained}")
     cursor.index = start
     return SelectStatement(read_query(cursor))
-
-
-def _show(cursor: Cursor) -> Statement:
-    if cursor.word(1) == "VERSIONS":
-        return read_show_versions(cursor)
-    return _select(cursor)
 
 
 def _build(cursor: Cursor) -> Statement:
@@ -248,6 +253,9 @@ _READERS: dict[str, Callable[[Cursor], Statement]] = {
     "SHOW": _show,
     "RESTORE": read_restore,
     "VACUUM": read_vacuum,
+    "SET": read_set,
+    "RESET": read_reset,
+    "CANCEL": read_cancel,
     "EXPLAIN": _explain,
     "BUILD": _build,
     "COPY": _copy,

@@ -109,8 +109,8 @@ def test_the_exceptions_are_attributes_of_the_connection(connection):
 def test_a_statement_is_cancelled_by_its_id_from_another_connection(server, cursor):
     cursor.execute("NUMBERS: 1")
     with thanosql.connect(server.url) as other:
-        assert other.cancel_statement(cursor.statement_id)
-    assert server.cancelled_ids == [cursor.statement_id]
+        assert other.cancel(cursor.query_id)
+    assert server.cancelled_ids == [cursor.query_id]
 
 
 def test_a_handshake_with_nobody_says_that_no_server_answers():

@@ -14,8 +14,8 @@ import pyarrow as pa
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.columns import pick_image_column, pick_text_column
 from thanosql_server.engine.converting import embedded
-from thanosql_server.engine.defaults import completed
 from thanosql_server.engine.executor import in_thread, reader
+from thanosql_server.engine.loading import APPEND, FAIL, REPLACE, load, reported
 from thanosql_server.engine.plan import NO_ROWS, Plan
 from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.engine.storing import (
@@ -88,16 +88,11 @@ def copy(planning: Planning, node: Copy) -> Plan:
     name = stored_name(node.table)
     mode = _copy_mode(options)
     shown = _path(planning, node.source, node.source_position)
-    workspace = planning.environment.workspace
 
     def work(control: Control) -> int:
         source = _opened(planning, node, shown, options, control)
-        batches = _reported(source, control, "copying")
-        if mode == "append" and workspace.tables.exists(name):
-            table = workspace.tables.open(name)
-            rows = completed(planning, table, batches, control)
-            return workspace.tables.append(name, rows)
-        return workspace.tables.create(name, batches, overwrite=mode == "replace")
+        batches = reported(source, control, "copying")
+        return load(planning, name, batches, mode, control)
 
     return action(work, text_parameters(node.parameter_count))
 
@@ -311,10 +306,10 @@ def _path(planning: Planning, value: str | Parameter, position: Position) -> str
 
 def _copy_mode(options: Options) -> str:
     """Return fail, replace or append; `overwrite=True` is the older word."""
-    mode = options.text("if_exists", "fail")
-    if mode not in ("fail", "replace", "append"):
+    mode = options.text("if_exists", FAIL)
+    if mode not in (FAIL, REPLACE, APPEND):
         raise options.invalid("if_exists", "'fail', 'replace' or 'append'")
-    return "replace" if options.flag("overwrite", False) else mode
+    return REPLACE if options.flag("overwrite", False) else mode
 
 
 def _extensions(options: Options) -> tuple[str, ...] | None:
@@ -342,21 +337,6 @@ def _opened(
     path = _at(node.source_position, partial(paths.existing_file, shown))
     encoding = options.text("encoding", "utf-8")
     return read_file(path, shown, encoding=encoding, control=control)
-
-
-def _reported(
-    source: pa.RecordBatchReader, control: Control, phase: str
-) -> pa.RecordBatchReader:
-    """Return the same rows; each batch checks for a cancel and reports progress."""
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        done = 0
-        for batch in source:
-            yield batch
-            done += batch.num_rows
-            control.report(phase, done)
-
-    return pa.RecordBatchReader.from_batches(source.schema, batches())
 
 
 def _at(position: Position, work: Callable[[], Any]) -> Any:

@@ -23,6 +23,7 @@ from thanosql_server.engine.catalog import (
     table_infos,
 )
 from thanosql_server.engine.encoders import Encoders
+from thanosql_server.engine.ingest import Ingest, ingest
 from thanosql_server.engine.models import Models
 from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.planning import Environment, Planning, check_count
@@ -107,6 +108,20 @@ class Engine:
         check_count(statement, rows.schema.names)
         planning = Planning(self._environment, statement, control=control or Control())
         return inserts.insert_rows(planning, statement, rows)
+
+    def ingest(
+        self,
+        target: Ingest,
+        rows: pa.RecordBatchReader,
+        control: Control | None = None,
+    ) -> Plan:
+        """Return the plan that loads rows into a table; no row has been read then.
+
+        Raises:
+            ThanoSQLError: no table can be there; what else is wrong shows in the run.
+        """
+        planning = Planning(self._environment, target, control=control or Control())
+        return ingest(planning, target, rows)
 
     def catalogs(self) -> list[str]:
         """Return the names of the catalogs."""

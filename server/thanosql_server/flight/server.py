@@ -19,7 +19,7 @@ from thanosql_proto import thanosql as own
 from thanosql_proto.any import pack, unpack
 from thanosql_proto.message import DecodeError, Message
 from thanosql_server.errors import InvalidValue, NotSupported
-from thanosql_server.flight import metadata, prepared, sessions, statements
+from thanosql_server.flight import ingest, metadata, prepared, sessions, statements
 from thanosql_server.flight.auth import Gate, Handshake, TokenCheck
 from thanosql_server.flight.prepared import PreparedStatements
 from thanosql_server.flight.service import Described, Service
@@ -56,6 +56,7 @@ DO_PUT: dict[type[Message], DoPut] = {
     fsql.CommandStatementUpdate: statements.do_put_statement_update,
     fsql.CommandPreparedStatementQuery: prepared.do_put_prepared_statement_query,
     fsql.CommandPreparedStatementUpdate: prepared.do_put_prepared_statement_update,
+    fsql.CommandStatementIngest: ingest.do_put_ingest,
 }
 """DoPut, by the command in the descriptor; the result travels bare."""
 
@@ -128,7 +129,6 @@ NOT_SUPPORTED = {
     "EndSavepoint": _NO_TRANSACTIONS,
     "CreatePreparedSubstraitPlan": _NO_SUBSTRAIT,
     "CommandStatementSubstraitPlan": _NO_SUBSTRAIT,
-    "CommandStatementIngest": "bulk ingestion is not supported yet; use INSERT or COPY",
     "RenewFlightEndpoint": "endpoints do not expire and cannot be renewed",
 }
 """What clients may ask for although the server does not advertise it."""

@@ -331,5 +331,5 @@ def _bound(operation: str, sets: Iterable[Any]) -> tuple[str, Iterator[pa.Record
     names: list[str] = []
     if named.is_mapping(first):
         operation, names = named.numbered(operation)
-        rows = (named.values_by_name(names, row) for row in rows)
+        rows = named.rows_by_name(names, rows)
     return operation, batches_of(list(rows) if whole else rows, names)

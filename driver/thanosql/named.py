@@ -14,7 +14,7 @@ from thanosql.conninfo import nearest
 from thanosql.errors import ProgrammingError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 # What may hold a colon or a dollar without naming a parameter, then the names. Quotes
 # without an end reach to the end of the text; the server says what is wrong with them.
@@ -54,22 +54,30 @@ def numbered(operation: str) -> tuple[str, list[str]]:
     return _replaced(operation, number), names
 
 
-def values_by_name(names: Sequence[str], given: Mapping[str, Any]) -> list[Any]:
-    """Return the values of the names, in their order; what has no name is left out.
+def rows_by_name(names: Sequence[str], sets: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yield the values of each set in the order of the names; others are left out.
 
     Raises:
-        ProgrammingError: a name has no value.
+        ProgrammingError: a name has no value, or a set is no mapping.
     """
-    if not names and given:
-        raise ProgrammingError(
-            "the statement has no parameters by name, such as :name; "
-            "values for ? are given in a list"
-        )
-    for name in names:
-        if name not in given:
-            hint = nearest(name, [key for key in given if isinstance(key, str)])
-            raise ProgrammingError(f"no value for the parameter ':{name}'{hint}")
-    return [given[name] for name in names]
+    for number, given in enumerate(sets, start=1):
+        if not is_mapping(given):
+            raise ProgrammingError(
+                f"set {number} is a {type(given).__name__}, but the first one has names"
+            )
+        if not names and given:
+            raise ProgrammingError(
+                "the statement has no parameters by name, such as :name; "
+                "values for ? are given in a list"
+            )
+        yield [_value(name, given) for name in names]
+
+
+def _value(name: str, given: Mapping[str, Any]) -> Any:
+    if name in given:
+        return given[name]
+    hint = nearest(name, [key for key in given if isinstance(key, str)])
+    raise ProgrammingError(f"no value for the parameter ':{name}'{hint}")
 
 
 def _replaced(operation: str, number: Callable[[str], str]) -> str:

@@ -274,8 +274,8 @@ def _foreign(label: str, value: Any) -> Any:
 
 def _of_numpy(label: str, value: Any) -> Any:
     if value.dtype.kind in "mM" and not value.ndim:
-        numpy = sys.modules["numpy"]
-        return None if numpy.isnat(value) else value
+        plain = value.item()  # an integer for nanoseconds, which Python has none of
+        return value[()] if isinstance(plain, int) else plain
     if value.dtype.kind in "mM":
         return [_of_numpy(label, item) for item in value]
     if value.dtype.kind == "c" or (

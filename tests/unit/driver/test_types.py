@@ -53,5 +53,3 @@ def test_other_types_have_names_too(type_, name):
 def test_precision_and_scale_of_a_decimal_are_described(cursor):
     cursor.execute("ECHO", [Decimal("12.345")])
     assert cursor.description[0][4:6] == (5, 3)
-
-

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyarrow import flight
 
-from thanosql import errors
+from thanosql import errors, forks
 from thanosql_proto.any import pack, unpack
 from thanosql_proto.thanosql import CancelStatement, CancelStatementResult
 
@@ -117,6 +117,7 @@ class ResultStream:
         self._transport = transport
         self._reader = reader
         self._call = call
+        forks.keep(reader)
         self.schema: pa.Schema = reader.schema
 
     def read(self) -> tuple[pa.RecordBatch, bytes | None] | None:
@@ -148,6 +149,7 @@ class Transport:
     """
 
     def __init__(self, info: Conninfo) -> None:
+        forks.check()
         self._info = info
         self._process = os.getpid()
         self._calls = _Calls()
@@ -160,6 +162,7 @@ class Transport:
                 middleware=[self._calls],
                 generic_options=_KEEPALIVE,
             )
+        forks.keep(self._client)
         try:
             self._headers = self._authenticate()
             self._greet()
@@ -186,6 +189,8 @@ class Transport:
         with self.map_flight_errors():
             writer, answers = self._client.do_put(descriptor, upload.schema, options)
             call = self._calls.latest
+        forks.keep(writer)
+        forks.keep(answers)
         try:
             for batch in upload:
                 try:

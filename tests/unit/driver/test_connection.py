@@ -187,9 +187,12 @@ def test_connections_and_cursors_cannot_be_pickled(connection, cursor):
 
 
 def test_a_forgotten_connection_warns(server):
-    thanosql.connect(server.url).cursor().execute("NUMBERS: 1")
-    with pytest.warns(ResourceWarning, match=f"unclosed connection to {server.url}"):
+    def forget():
+        thanosql.connect(server.url).cursor().execute("NUMBERS: 1")
         gc.collect()
+
+    with pytest.warns(ResourceWarning, match=f"unclosed connection to {server.url}"):
+        forget()
 
 
 def test_a_closed_connection_does_not_warn(server):
@@ -234,10 +237,13 @@ if not child:
             use()
         except thanosql.InterfaceError as error:
             print(error)
+    try:
+        thanosql.connect(sys.argv[1])
+    except thanosql.InterfaceError as error:
+        print(error)
     cursor.close()
     connection.close()
-    sys.stdout.flush()
-    os._exit(7)
+    sys.exit(7)
 _, status = os.waitpid(child, 0)
 other = connection.cursor()
 print(os.waitstatus_to_exitcode(status), other.execute("NUMBERS: 1").fetchall())
@@ -256,7 +262,8 @@ def test_a_forked_child_is_told_to_connect_again(server):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    *refused, parent, rows = done.stdout.splitlines()
+    *refused, again, parent, rows = done.stdout.splitlines()
+    assert "forked from one that had connected, where no connection can" in again
     assert (
         refused
         == [

@@ -24,9 +24,6 @@ from thanosql_proto.flight_sql import (
     CommandStatementUpdate,
     DoPutUpdateResult,
 )
-from thanosql_server.config import Config
-from thanosql_server.engine.engine import Engine
-from thanosql_server.flight.server import FlightSqlServer
 
 Definition = CommandStatementIngest.TableDefinitionOptions
 MODES = {
@@ -42,17 +39,8 @@ PEOPLE = pa.table({"id": pa.array([1, 2], pa.int64()), "name": ["ada", None]})
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    config = Config(tmp_path_factory.mktemp("ingest"))
-    engine = Engine(config)
-    with FlightSqlServer(engine, config) as server:
-        yield server
-    engine.close()
-
-
-@pytest.fixture(scope="module")
-def client(server):
-    with Client(server.location) as client:
+def client(flight_server):
+    with Client(flight_server.location) as client:
         yield client
 
 
@@ -156,10 +144,10 @@ def test_no_rows_make_an_empty_table(client, name):
     assert ingest(client, PEOPLE.slice(0, 0), name, "append") == 0
 
 
-def test_each_ingestion_is_one_commit(client, name, server):
+def test_each_ingestion_is_one_commit(client, name, flight_server):
     table = pa.table({"n": range(50_000)})
     ingest(client, table, name)
-    tables = server._service.engine._environment.workspace.tables
+    tables = flight_server._service.engine._environment.workspace.tables
     first = tables.open(name).version
     ingest(client, table, name, "append")
     assert tables.open(name).version == first + 1
@@ -401,17 +389,17 @@ os._exit(9)
 
 
 @pytest.mark.parametrize("mode", ["create", "append", "replace"])
-def test_a_client_that_dies_midway_leaves_nothing(client, name, server, mode):
+def test_a_client_that_dies_midway_leaves_nothing(client, name, flight_server, mode):
     if mode != "create":
         ingest(client, PEOPLE, name)
     sent = pack(command(name, mode)).hex()
     dying = subprocess.Popen(
-        [sys.executable, "-c", DYING, server.location, sent],
+        [sys.executable, "-c", DYING, flight_server.location, sent],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
     assert dying.stdout.readline() == b"sent\n"
-    running = server._service.running
+    running = flight_server._service.running
     wait_until(lambda: len(running._snapshot()) == 1, "the ingestion to begin")
     dying.communicate(b"\n")
     wait_until(lambda: not running._snapshot(), "the ingestion to end")
@@ -419,7 +407,7 @@ def test_a_client_that_dies_midway_leaves_nothing(client, name, server, mode):
         assert not exists(client, name)
     else:
         assert stored(client, name) == PEOPLE
-    workspace = server._service.engine._environment.workspace
+    workspace = flight_server._service.engine._environment.workspace
     assert list(workspace._scratch.folder.iterdir()) == []
 
 

@@ -88,10 +88,14 @@ class Connection:
         self._check_open()
 
     def close(self) -> None:
-        """Stop what is running and leave the server; may be called twice."""
+        """Stop what is running and leave the server.
+
+        Raises:
+            InterfaceError: it is closed already; PEP 249 and its test suite want it so.
+        """
         with self._lock:
             if self._closed:
-                return
+                raise errors.InterfaceError("the connection is closed already")
             self._closed = True
             cursors = list(self._cursors)
         for cursor in cursors:
@@ -116,7 +120,8 @@ class Connection:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.close()
+        if not self._closed:
+            self.close()
 
     def __del__(self) -> None:
         # At the end of the program the system closes everything.

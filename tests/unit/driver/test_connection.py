@@ -92,11 +92,16 @@ def test_an_unknown_argument_is_named_with_the_nearest(server):
         thanosql.connect(server.url, tokn="x")
 
 
-def test_a_closed_connection_refuses_and_closes_again(connection):
+def test_a_closed_connection_refuses_everything(connection):
     cursor = connection.cursor()
     connection.close()
-    connection.close()
-    for use in (connection.cursor, connection.commit, connection.rollback):
+    for use in (
+        connection.cursor,
+        connection.commit,
+        connection.rollback,
+        connection.close,
+        lambda: connection.cancel("id"),
+    ):
         with pytest.raises(thanosql.InterfaceError, match="connection is closed"):
             use()
     with pytest.raises(thanosql.InterfaceError, match="is closed"):

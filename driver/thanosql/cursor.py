@@ -12,7 +12,7 @@ from thanosql import errors, ingestible, named, types
 from thanosql.fetching import Fetching
 from thanosql.parameters import batches_of, ipc_stream
 from thanosql.result import Result
-from thanosql.upload import Upload, ingestion
+from thanosql.upload import Upload, ingestion, size_of
 from thanosql_proto.flight_sql import DoPutUpdateResult
 from thanosql_proto.thanosql import Completed, Execute
 
@@ -116,7 +116,7 @@ class Cursor(Fetching):
             raise errors.ProgrammingError(
                 "executemany needs parameters; execute() runs a statement without them"
             )
-        if second is None and first.nbytes <= MAX_ONE_CALL_BYTES:
+        if second is None and size_of(first) <= MAX_ONE_CALL_BYTES:
             return self._run(operation, ipc_stream(first), progress)
         known = [first] if second is None else [first, second]
         statement = Execute(query=operation, statement_id=self.query_id)

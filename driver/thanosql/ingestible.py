@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from thanosql.errors import DataError, ProgrammingError
+from thanosql.upload import size_of
 
 PIECE = 10_000
 """Rows that are read from an iterator of mappings at a time."""
@@ -45,7 +46,7 @@ def messages_of(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
     """
     schema = reader.schema.remove_metadata()
     while (batch := _next(reader)) is not None:
-        rows = max(1, batch.num_rows * MAX_BATCH_BYTES // max(batch.nbytes, 1))
+        rows = max(1, batch.num_rows * MAX_BATCH_BYTES // max(size_of(batch), 1))
         for start in range(0, batch.num_rows, rows):
             part = batch.slice(start, rows)
             yield pa.RecordBatch.from_arrays(part.columns, schema=schema)
@@ -77,17 +78,18 @@ def _reader(data: Any) -> pa.RecordBatchReader:
 
 
 def _of_arrow(data: Any) -> pa.RecordBatchReader | None:
-    if isinstance(data, pa.Table):
+    if hasattr(data, "to_reader"):  # a table, or a scanner, whose module need not be
         return data.to_reader()
     if isinstance(data, pa.RecordBatch):
         return pa.RecordBatchReader.from_batches(data.schema, [data])
-    if hasattr(data, "scanner"):  # a data set, whose module need not be there
+    if hasattr(data, "scanner"):  # a data set
         return data.scanner().to_reader()
     return None
 
 
 def _of_frame(data: Any) -> pa.RecordBatchReader | None:
-    if type(data).__module__.startswith("pandas.") and hasattr(data, "columns"):
+    library = type(data).__module__.partition(".")[0]
+    if library == "pandas" and hasattr(data, "columns"):
         # Not by its __arrow_c_stream__, which sends an index as a column.
         return pa.Table.from_pandas(data, preserve_index=False).to_reader()
     if hasattr(data, "__arrow_c_stream__"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from thanosql.conninfo import nearest
 from thanosql.errors import ProgrammingError
 from thanosql.result import Progress
@@ -13,8 +15,6 @@ from thanosql_proto.thanosql import Completed, Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    import pyarrow as pa
 
 PROGRESS_SECONDS = 0.25
 
@@ -56,6 +56,14 @@ def ingestion(
         schema=schema,
         options={STATEMENT_ID: statement_id},
     )
+
+
+def size_of(batch: pa.RecordBatch) -> int:
+    """Return the bytes of a batch, or of what its columns are a part of."""
+    try:
+        return int(batch.nbytes)
+    except pa.lib.ArrowTypeError:  # views, before pyarrow 18
+        return int(batch.get_total_buffer_size())
 
 
 class Upload:

@@ -50,8 +50,11 @@ def run_in_environment(location, token):
         def test_nextset(self):
             connection = self._connect()
             try:
-                with self.assertRaises(thanosql.NotSupportedError):
-                    connection.cursor().nextset()
+                connection.cursor().nextset()
+            except thanosql.NotSupportedError:
+                pass
+            else:
+                self.fail("there is a second result set")
             finally:
                 connection.close()
 
@@ -62,7 +65,8 @@ def run_in_environment(location, token):
                 for size in ((1,), (2, 0)):
                     cursor.setoutputsize(*size)
                 cursor.execute("SELECT 'more than that'")
-                self.assertEqual(cursor.fetchall(), [("more than that",)])
+                if cursor.fetchall() != [("more than that",)]:
+                    self.fail("it takes a part of a text")
             finally:
                 connection.close()
 

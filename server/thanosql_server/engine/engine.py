@@ -13,6 +13,7 @@ from thanosql_server.engine import (
     definitions,
     hub,
     inserts,
+    schemas,
     storing,
     views,
 )
@@ -27,7 +28,7 @@ from thanosql_server.engine.ingest import Ingest, ingest
 from thanosql_server.engine.models import Models
 from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.planning import Environment, Planning, check_count
-from thanosql_server.engine.session import CATALOG, SCHEMA, Contexts
+from thanosql_server.engine.session import CATALOG, Contexts
 from thanosql_server.errors import InvalidStatement, NotSupported, Position
 from thanosql_server.ml.placement import Placement
 from thanosql_server.search.int8_product import Int8Product
@@ -129,7 +130,8 @@ class Engine:
 
     def schemas(self) -> list[tuple[str, str]]:
         """Return the pairs of catalog and schema."""
-        return [(CATALOG, SCHEMA), (CATALOG, SYSTEM_SCHEMA)]
+        names = [*self._environment.workspace.schemas.names(), SYSTEM_SCHEMA]
+        return [(CATALOG, name) for name in names]
 
     def tables(self, *, columns: bool = False) -> Iterator[TableInfo]:
         """Yield every table and view, with its columns if asked for."""
@@ -206,8 +208,8 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.CreateTable: definitions.create_table,
     nodes.AlterTable: alters.alter_table,
     nodes.Comment: definitions.comment,
-    nodes.CreateSchema: definitions.create_schema,
-    nodes.DropSchema: definitions.drop_schema,
+    nodes.CreateSchema: schemas.create_schema,
+    nodes.DropSchema: schemas.drop_schema,
     nodes.CreateTableAs: actions.create_table_as,
     nodes.Insert: inserts.insert,
     nodes.Delete: changes.delete,

@@ -96,7 +96,9 @@ def test_a_cross_reference_is_between_two_tables(client):
     assert rows(client, wanted) == []
 
 
-def test_only_the_tables_that_are_asked_for_are_opened(client, flight_server, monkeypatch):
+def test_only_the_tables_that_are_asked_for_are_opened(
+    client, flight_server, monkeypatch
+):
     tables = flight_server._service.engine._environment.workspace.tables
     opened, plain = [], type(tables).open
 

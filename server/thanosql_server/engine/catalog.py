@@ -25,11 +25,12 @@ from thanosql_server.engine.constraint_listing import (
     constraints_table,
 )
 from thanosql_server.engine.provider import LanceTable, RowsTable
+from thanosql_server.engine.server_tables import SCHEMAS as SERVER_SCHEMAS
 from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.errors import InvalidStatement, ThanoSQLError, UndefinedTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from datafusion import DataFrame
     from datafusion.catalog import Table as DataFusionTable
@@ -206,8 +207,11 @@ class Targets(SchemaProvider):
 class SystemTables(SchemaProvider):
     """Read-only tables about the server itself."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(
+        self, workspace: Workspace, server: Mapping[str, Callable[[], pa.Table]]
+    ) -> None:
         self._rows: dict[str, Callable[[], pa.Table]] = {
+            **server,
             "models": lambda: models_table(workspace),
             "columns": lambda: columns_table(workspace),
             "constraints": lambda: constraints_table(workspace),
@@ -242,6 +246,7 @@ class Catalog(CatalogProvider):
         self,
         workspace: Workspace,
         expand: Callable[[tuple[str, str], View], DataFrame],
+        server: Mapping[str, Callable[[], pa.Table]] | None = None,
     ) -> None:
         self._workspace = workspace
         self._expand = expand
@@ -250,7 +255,7 @@ class Catalog(CatalogProvider):
         self._targets = Targets()
         self._schemas: dict[str, SchemaProvider] = {
             SCHEMA: self.tables,
-            SYSTEM_SCHEMA: SystemTables(workspace),
+            SYSTEM_SCHEMA: SystemTables(workspace, server or {}),
         }
 
     def open(self, place: Place) -> Table:
@@ -333,7 +338,8 @@ def table_infos(
         "tables": TABLE_SCHEMA,
         "views": VIEW_SCHEMA,
     }
-    for name, system in systems.items():
+    systems |= SERVER_SCHEMAS
+    for name, system in sorted(systems.items()):
         schema = system if columns else None
         if wanted and not wanted(CATALOG, SYSTEM_SCHEMA, name):
             continue

@@ -12,6 +12,7 @@ from thanosql_server.engine.loading import APPEND, REPLACE, load, reported
 from thanosql_server.engine.places import place_at
 from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.errors import InvalidStatement, UndefinedTable, nearest
+from thanosql_server.sql.names import quote
 from thanosql_server.sql.nodes import Statement
 from thanosql_server.storage.facts import without_facts
 
@@ -42,6 +43,10 @@ class Ingest(Statement):
     catalog: str | None
     if_exists: str
     create: bool
+
+    def __str__(self) -> str:
+        parts = (self.catalog, self.schema, self.table)
+        return ".".join(quote(part) for part in parts if part is not None)
 
 
 def ingest(planning: Planning, node: Ingest, rows: pa.RecordBatchReader) -> Plan:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from datafusion import col
 
+from thanosql_server.activity import Activity
 from thanosql_server.control import Control
 from thanosql_server.engine import session
 from thanosql_server.engine.calls import Calls
@@ -21,6 +22,7 @@ from thanosql_server.engine.catalog import Catalog
 from thanosql_server.engine.clauses import Clauses
 from thanosql_server.engine.faults import translate, unknown_column
 from thanosql_server.engine.parameters import inferred_types
+from thanosql_server.engine.server_tables import server_tables
 from thanosql_server.errors import InternalError, InvalidStatement, ThanoSQLError
 from thanosql_server.sql.names import candidates, quote, respell
 from thanosql_server.sql.nodes import SelectStatement
@@ -51,6 +53,7 @@ class Environment:
     encoders: Encoders
     nearest: Nearest
     threads: int
+    activity: Activity = field(default_factory=Activity)
 
 
 @dataclass
@@ -77,7 +80,11 @@ class Planning:
     def __post_init__(self) -> None:
         self.failure: BaseException | None = None
         self._probing = False
-        self.catalog = Catalog(self.environment.workspace, self._view)
+        self.catalog = Catalog(
+            self.environment.workspace,
+            self._view,
+            server_tables(self.environment.activity, self.control),
+        )
         self.context = self.environment.contexts.new(self.catalog)
         self.clauses = Clauses(self)
         self.calls = Calls(self)

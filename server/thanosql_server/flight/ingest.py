@@ -39,11 +39,12 @@ def do_put_ingest(
 ) -> DoPutUpdateResult:
     """Load the rows of the stream in one commit and return how many there were."""
     target = _target(command)
-    run = service.running.start(new_id(), context)
-    columns = columns_of(reader)
-    rows = pa.RecordBatchReader.from_batches(columns, rows_of(context, reader))
-    plan = service.engine.ingest(target, rows, run.control)
-    return DoPutUpdateResult(record_count=drain(plan, run, service.running))
+    text = f"INGEST INTO {target}"
+    with service.running.begun(new_id(), context, text) as run:
+        columns = columns_of(reader)
+        rows = pa.RecordBatchReader.from_batches(columns, rows_of(context, reader))
+        plan = service.engine.ingest(target, rows, run.control)
+        return DoPutUpdateResult(record_count=drain(plan, run, service.running))
 
 
 def _target(command: CommandStatementIngest) -> Ingest:

@@ -33,10 +33,6 @@ CREATE TABLE t (a INT CHECK (a > 1))
 CREATE TABLE t (a INT, CHECK (a > 1))
 
 -- NotSupportedError 0A000 1,1
--- SET is not supported yet
-SET datafusion.execution.batch_size = 1
-
--- NotSupportedError 0A000 1,1
 -- BEGIN is not supported yet
 BEGIN
 

@@ -140,7 +140,9 @@ def test_a_null_is_refused_where_none_is_allowed(declared, write_csv, sql):
 def test_what_is_declared_is_listed(declared):
     declared.execute("COMMENT ON COLUMN t.ID IS 'number'")
     declared.execute("COMMENT ON COLUMN t.name IS NULL")
-    declared.execute("SELECT * EXCLUDE (table_name, data_type) FROM thanosql.columns")
+    declared.execute(
+        "SELECT * EXCLUDE (table_schema, table_name, data_type) FROM thanosql.columns"
+    )
     assert declared.fetchall() == [
         ("id", 1, False, None, 1, None, "number"),
         ("name", 2, False, "'x' || 'y'", None, None, None),

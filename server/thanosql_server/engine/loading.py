@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from thanosql_server.control import Control
+    from thanosql_server.engine.places import Place
     from thanosql_server.engine.planning import Planning
 
 FAIL, APPEND, REPLACE = "fail", "append", "replace"
@@ -20,7 +21,7 @@ FAIL, APPEND, REPLACE = "fail", "append", "replace"
 
 def load(
     planning: Planning,
-    name: str,
+    place: Place,
     rows: pa.RecordBatchReader,
     if_exists: str,
     control: Control,
@@ -35,7 +36,7 @@ def load(
         UndefinedColumn: rows to append have a column that the table lacks.
         InvalidData: a value does not fit, or a column cannot be stored.
     """
-    tables = planning.environment.workspace.tables
+    tables, name = place.tables, place.name
     if if_exists == APPEND and tables.exists(name):
         whole = completed(planning, tables.open(name), rows, control)
         return tables.append(name, whole)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from thanosql_server.engine.actions import stored_name
 from thanosql_server.engine.columns import find_column
+from thanosql_server.engine.places import place_of
 from thanosql_server.errors import (
     InvalidStatement,
     ThanoSQLError,
@@ -41,13 +41,14 @@ def opened(planning: Planning, name: TableName) -> Table:
     Raises:
         UndefinedTable: there is no such table.
     """
-    stored = stored_name(name)
-    if planning.environment.workspace.views.exists(stored):
+    place = place_of(planning.environment.workspace, name)
+    if place.views.exists(place.name):
         raise InvalidStatement(
-            f"'{stored}' is a view and cannot be changed; change the tables it reads",
+            f"'{place.name}' is a view and cannot be changed; change the tables it "
+            "reads",
             position=name.position,
         )
-    return at(name.position, partial(planning.catalog.tables.open, stored))
+    return at(name.position, partial(planning.catalog.open, place))
 
 
 def column_of(table: Table, name: str, position: Position | None) -> pa.Field:

@@ -40,29 +40,36 @@ def rows_of(
             rows, as our driver does. pyarrow ends the rows in the same way whether the
             client is done or an error took it away in the middle.
 
-    They are copied: on the wire they lie at any address, which Rust code refuses.
-
     Raises:
-        InvalidData: what the client sends is not valid Arrow; other code takes
-            offsets and texts for granted, and would read beyond its memory.
+        InvalidData: what the client sends is not valid Arrow.
         Cancelled: the client went away before its last row. To Arrow that looks like
             the end of the rows, and the call knows better (118 of 118 times).
     """
-    memory = pa.default_cpu_memory_manager()
-    chunks = _chunks(context, reader)
     ended = not announced_end
-    for batch, metadata in chunks:
-        if batch is None:
-            ended = ended or _is_end(metadata)
-            continue
-        try:
-            batch.validate(full=True)
-        except pa.ArrowException as error:
-            raise InvalidData(f"the rows are not valid Arrow: {error}") from None
-        yield batch.copy_to(memory)
+    for batch, metadata in _chunks(context, reader):
+        if batch is not None:
+            yield sound(batch)
+        elif _is_end(metadata):
+            ended = True
     _check(context)
     if not ended:
         raise Cancelled("the client stopped before its last row")
+
+
+def sound(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the batch, copied, if it is valid.
+
+    Other code takes offsets and texts for granted and would read beyond its memory; and
+    on the wire columns lie at any address, which Rust code refuses.
+
+    Raises:
+        InvalidData: it is not valid.
+    """
+    try:
+        batch.validate(full=True)
+    except pa.ArrowException as error:
+        raise InvalidData(f"the rows are not valid Arrow: {error}") from None
+    return batch.copy_to(pa.default_cpu_memory_manager())
 
 
 def _chunks(context: Any, reader: Any) -> Iterator[tuple[pa.RecordBatch | None, bytes]]:

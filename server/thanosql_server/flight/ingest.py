@@ -43,13 +43,14 @@ def do_put_ingest(
 ) -> DoPutUpdateResult:
     """Load the rows of the stream in one commit and return how many there were."""
     target = _target(command)
+    text = f"INGEST INTO {target}"
     own = command.options.get(STATEMENT_ID)
-    run = service.running.start(own or new_id(), context)
-    columns = columns_of(reader)
-    batches = rows_of(context, reader, announced_end=own is not None)
-    rows = pa.RecordBatchReader.from_batches(columns, batches)
-    plan = service.engine.ingest(target, rows, run.control)
-    return DoPutUpdateResult(record_count=drain(plan, run, service.running))
+    with service.running.begun(own or new_id(), context, text) as run:
+        columns = columns_of(reader)
+        batches = rows_of(context, reader, announced_end=own is not None)
+        rows = pa.RecordBatchReader.from_batches(columns, batches)
+        plan = service.engine.ingest(target, rows, run.control)
+        return DoPutUpdateResult(record_count=drain(plan, run, service.running))
 
 
 def _target(command: CommandStatementIngest) -> Ingest:

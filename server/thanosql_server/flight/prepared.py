@@ -118,7 +118,7 @@ def create(
 ) -> ActionCreatePreparedStatementResult:
     """Plan a statement whose parameters are not known yet, and keep it."""
     refuse_transaction(request)
-    plan = service.engine.plan(request.query)
+    plan = service.engine.plan(request.query, None, service.control())
     return ActionCreatePreparedStatementResult(
         prepared_statement_handle=service.prepared.add(request.query),
         dataset_schema=_serialized(plan.schema) if plan.returns_rows else b"",
@@ -173,13 +173,13 @@ def do_put_prepared_statement_update(
 ) -> DoPutUpdateResult:
     """Run the statement once for every row of the stream and add up the counts."""
     prepared = service.prepared.get(command.prepared_statement_handle)
-    run = service.running.start(new_id(), context)
-    # Without parameters, the stream has no columns.
-    columns = columns_of(reader)
-    if len(columns):
-        rows = rows_of(context, reader)
+    with service.running.begun(new_id(), context, prepared.query) as run:
         engine, query = service.engine, prepared.query
-        plan = plan_batches(engine, query, columns, rows, run.control)
-    else:
-        plan = service.engine.plan(prepared.query, None, run.control)
-    return DoPutUpdateResult(record_count=drain(plan, run, service.running))
+        # Without parameters, the stream has no columns.
+        columns = columns_of(reader)
+        if len(columns):
+            rows = rows_of(context, reader)
+            plan = plan_batches(engine, query, columns, rows, run.control)
+        else:
+            plan = engine.plan(query, None, run.control)
+        return DoPutUpdateResult(record_count=drain(plan, run, service.running))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import pyarrow as pa
 
+    from thanosql_server.activity import Activity
     from thanosql_server.control import Control
     from thanosql_server.engine.ingest import Ingest
     from thanosql_server.engine.plan import Plan
@@ -41,13 +42,19 @@ class TableInfo(Protocol):
 class Engine(Protocol):
     """Understands and runs statements; raises ThanoSQLError and nothing else."""
 
+    @property
+    def activity(self) -> Activity:
+        """What runs and ran; the service keeps it."""
+
     def plan(
         self,
         sql: str,
-        parameters: Sequence[pa.Scalar] | None = None,
-        control: Control | None = None,
+        parameters: Sequence[pa.Scalar] | None,
+        control: Control,
     ) -> Plan:
         """Understand one statement without running it; `control` stops that.
+
+        It also says whose statement it is, and so what it may do.
 
         None for `parameters` means that they are not known yet: the plan then has the
         schemas of the result and of the parameters, and cannot run if it needs any.
@@ -57,7 +64,7 @@ class Engine(Protocol):
         self,
         sql: str,
         rows: pa.RecordBatchReader,
-        control: Control | None = None,
+        control: Control,
     ) -> Plan | None:
         """Understand a statement that is to run for many rows of parameters at once.
 
@@ -78,5 +85,15 @@ class Engine(Protocol):
     def schemas(self) -> list[tuple[str, str]]:
         """Return the schemas as (catalog, schema), the default one first."""
 
-    def tables(self, *, columns: bool) -> Iterable[TableInfo]:
-        """Yield every table, with its columns if asked for."""
+    def tables(
+        self,
+        *,
+        columns: bool,
+        wanted: Callable[[str, str, str], bool] | None = None,
+    ) -> Iterable[TableInfo]:
+        """Yield the tables, with their columns if asked for.
+
+        Args:
+            columns: whether to open each table for its columns.
+            wanted: of catalog, schema and name; None for all tables.
+        """

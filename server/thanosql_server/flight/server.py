@@ -18,11 +18,15 @@ from thanosql_proto import flight_sql as fsql
 from thanosql_proto import thanosql as own
 from thanosql_proto.any import pack, unpack
 from thanosql_proto.message import DecodeError, Message
+from thanosql_server.callers import NOBODY_ASKED
 from thanosql_server.errors import InvalidValue, NotSupported
 from thanosql_server.flight import ingest, metadata, prepared, sessions, statements
-from thanosql_server.flight.auth import Gate, Handshake, TokenCheck
+from thanosql_server.flight.auth import Handshake, middleware
+from thanosql_server.flight.gate import Gate
+from thanosql_server.flight.handles import Running
 from thanosql_server.flight.prepared import PreparedStatements
 from thanosql_server.flight.service import Described, Service
+from thanosql_server.flight.session_store import SessionStore
 from thanosql_server.flight.status import border, keep_tracebacks_home
 
 if TYPE_CHECKING:
@@ -145,14 +149,20 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
 
     def __init__(self, engine: Engine, config: Config) -> None:
         keep_tracebacks_home()
-        self._service = Service(engine, PreparedStatements())
-        gate = Gate(config.token)
+        sessions = SessionStore(config.limits)
+        running = Running(engine.activity, sessions, config.limits)
+        self._service = Service(
+            engine, PreparedStatements(), running, sessions, NOBODY_ASKED
+        )
+        gate = Gate(config)
         try:
             super().__init__(
                 config.location,
                 auth_handler=Handshake(gate),
                 tls_certificates=[config.tls] if config.tls else None,
-                middleware={"token": TokenCheck(gate)},
+                verify_client=config.tls_client_ca is not None,
+                root_certificates=config.tls_client_ca,
+                middleware=middleware(gate),
             )
         except (pa.ArrowException, OSError):
             tls = ", or the TLS certificate or its key unusable" if config.tls else ""
@@ -181,7 +191,7 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
     ) -> fl.FlightInfo:
         """Describe the rows of a command and hand out a ticket for them."""
         with border(context):
-            described = self._describe(descriptor)
+            described = self._describe(context, descriptor)
             count = described.act(context) if described.act else -1
         # No location means: this connection.
         endpoint = fl.FlightEndpoint(described.ticket, [])
@@ -192,18 +202,19 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
     ) -> fl.SchemaResult:
         """Describe the rows of a command."""
         with border(context):
-            return fl.SchemaResult(self._describe(descriptor).schema)
+            return fl.SchemaResult(self._describe(context, descriptor).schema)
 
-    def _describe(self, descriptor: fl.FlightDescriptor) -> Described:
+    def _describe(self, context: Any, descriptor: fl.FlightDescriptor) -> Described:
         command = _command(descriptor)
         describe: Describe = _look_up(DESCRIBE, command)
-        return describe(self._service, command)
+        return describe(self._service.of(context), command)
 
     def do_get(self, context: Any, ticket: fl.Ticket) -> fl.FlightDataStream:
         """Stream the rows of a ticket."""
         with border(context):
             message = _unpack(ticket.ticket)
-            return _look_up(DO_GET, message)(self._service, context, message)
+            handle: DoGet = _look_up(DO_GET, message)
+            return handle(self._service.of(context), context, message)
 
     def do_put(
         self, context: Any, descriptor: fl.FlightDescriptor, reader: Any, writer: Any
@@ -212,7 +223,7 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
         with border(context):
             command = _command(descriptor)
             handle = _look_up(DO_PUT, command)
-            result = handle(self._service, context, command, reader)
+            result = handle(self._service.of(context), context, command, reader)
             writer.write(result.SerializeToString())
 
     def do_action(self, context: Any, action: fl.Action) -> list[bytes]:
@@ -222,7 +233,7 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
             if known is None:
                 raise _not_supported(action.type)
             request = _request(known, bytes(action.body))
-            result = known.handle(self._service, request)
+            result = known.handle(self._service.of(context), request)
             if result is None:
                 return []
             return [pack(result) if known.packed else result.SerializeToString()]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from thanosql_server.sql.alter import read_alter
 from thanosql_server.sql.changes import read_delete, read_truncate, read_update
 from thanosql_server.sql.clauses import UnsupportedClause, read_body, read_query
+from thanosql_server.sql.complexity import check_complexity, check_length
 from thanosql_server.sql.cursor import Cursor
 from thanosql_server.sql.inserts import read_insert
 from thanosql_server.sql.nodes import (
@@ -27,6 +28,7 @@ from thanosql_server.sql.nodes import (
     Unsupported,
 )
 from thanosql_server.sql.recognition import CLAUSE_VERBS, QUERY_WORDS
+from thanosql_server.sql.settings import read_cancel, read_reset, read_set, read_show
 from thanosql_server.sql.tables import (
     read_comment_on,
     read_create_schema,
@@ -46,7 +48,7 @@ _FOREIGN = (
     "DEALLOCATE", "DECLARE", "DISCARD", "DO", "END", "EXECUTE", "FETCH",
     "GRANT", "IMPORT", "INSTALL", "KILL", "LISTEN", "LOAD", "LOCK", "MERGE", "MSCK",
     "NOTIFY", "OPTIMIZE", "PIVOT", "PRAGMA", "PREPARE", "REFRESH", "REINDEX",
-    "RELEASE", "REPLACE", "RESET", "REVOKE", "ROLLBACK", "SAVEPOINT", "SET", "START",
+    "RELEASE", "REPLACE", "REVOKE", "ROLLBACK", "SAVEPOINT", "START",
     "UNCACHE", "UNLISTEN", "UNLOAD", "USE", "VACUUM",
 )  # fmt: skip
 _TWO_WORDS = ("FIT", "UPLOAD")
@@ -59,9 +61,12 @@ def parse(text: str) -> Statement:
     not checked beyond quotes and parentheses: that is DataFusion's part.
 
     Raises:
-        SyntaxError_: with the line and column; nothing else is raised for any text.
+        SyntaxError_: with the line and column.
+        StatementTooComplex: it is too long, or too much stands inside each other.
     """
+    check_length(text)
     cursor = Cursor(text)
+    check_complexity(text, cursor.tokens)
     if cursor.at_end():
         raise cursor.error("a statement")
     try:
@@ -83,6 +88,10 @@ def _statement(cursor: Cursor) -> Statement:
 
 def _select(cursor: Cursor) -> Statement:
     return SelectStatement(read_query(cursor))
+
+
+def _show(cursor: Cursor) -> Statement:
+    return read_show(cursor) or _select(cursor)
 
 
 def _explain(cursor: Cursor) -> Statement:
@@ -235,7 +244,11 @@ _READERS: dict[str, Callable[[Cursor], Statement]] = {
     **dict.fromkeys(_TWO_WORDS, _foreign_pair),
     **dict.fromkeys(CLAUSE_VERBS, _select),
     **dict.fromkeys(QUERY_WORDS, _select),
-    **dict.fromkeys(("SHOW", "DESCRIBE", "DESC"), _select),
+    **dict.fromkeys(("DESCRIBE", "DESC"), _select),
+    "SHOW": _show,
+    "SET": read_set,
+    "RESET": read_reset,
+    "CANCEL": read_cancel,
     "EXPLAIN": _explain,
     "BUILD": _build,
     "COPY": _copy,

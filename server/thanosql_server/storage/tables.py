@@ -9,14 +9,20 @@ so that nobody drops it under them; readers hold none.
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from errno import EEXIST, ENOTEMPTY
 from typing import TYPE_CHECKING
 
 import lance
 import pyarrow as pa
 
-from thanosql_server.errors import Conflict, DuplicateObject, UndefinedTable, nearest
+from thanosql_server.errors import (
+    Conflict,
+    DuplicateObject,
+    UndefinedObject,
+    UndefinedTable,
+    nearest,
+)
 from thanosql_server.storage.columns import (
     declared_schema,
     fitting,
@@ -25,7 +31,7 @@ from thanosql_server.storage.columns import (
 )
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
-from thanosql_server.storage.names import quote_name, unquote_name
+from thanosql_server.storage.names import entries, quote_name, unquote_name
 from thanosql_server.storage.scan import ROW_ID
 from thanosql_server.storage.scratch import remove_tree
 from thanosql_server.storage.table import Table, forget_old_versions
@@ -46,14 +52,14 @@ class TableStore:
     """All tables of one workspace; safe from any thread and process."""
 
     def __init__(self, folder: Path, scratch: Scratch, views: ViewStore) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         self._folder = folder
         self._scratch = scratch
         self._views = views
 
     def names(self) -> list[str]:
         """Return the names of all tables, sorted; damaged ones are listed, too."""
-        folders = (path for path in self._folder.iterdir() if path.suffix == _SUFFIX)
+        folders = (path for path in entries(self._folder) if path.suffix == _SUFFIX)
         named = ((unquote_name(path.stem), path) for path in folders)
         return sorted(name for name, path in named if name and _is_table(path))
 
@@ -63,8 +69,27 @@ class TableStore:
 
     @contextmanager
     def naming(self) -> Iterator[None]:
-        """Keep others from giving a name to a table or a view meanwhile."""
-        with locked(self._folder, exclusive=True):
+        """Keep others from giving a name to a table or a view meanwhile.
+
+        Raises:
+            UndefinedObject: the schema was dropped meanwhile.
+        """
+        try:
+            with locked(self._folder, exclusive=True):
+                yield
+        except FolderGone:
+            raise UndefinedObject("the schema has been dropped meanwhile") from None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep all others from writing to any of the tables meanwhile.
+
+        Raises:
+            Conflict: another statement is writing to one.
+        """
+        with ExitStack() as locks:
+            for name in self.names():
+                locks.enter_context(self._alone(name, self._path(name)))
             yield
 
     def open(self, name: str) -> Table:

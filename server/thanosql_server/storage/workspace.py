@@ -9,15 +9,16 @@ from thanosql_server.errors import InvalidValue
 from thanosql_server.storage.hub import Hubs
 from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import OUR_FOLDER, PathPolicy
+from thanosql_server.storage.schemas import SchemaStore
 from thanosql_server.storage.scratch import Scratch
-from thanosql_server.storage.tables import TableStore
 from thanosql_server.storage.unfinished import Unfinished
-from thanosql_server.storage.views import ViewStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from thanosql_server.config import Config
+    from thanosql_server.storage.tables import TableStore
+    from thanosql_server.storage.views import ViewStore
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,14 @@ class Workspace:
 
     Attributes:
         paths: which of the user's files statements may read.
-        tables: all tables.
-        views: all views.
+        schemas: the schemas, with the tables and views of each.
         models: all models.
         hubs: where data sets and models can be had.
         unfinished: what interrupted statements have embedded.
     """
 
     paths: PathPolicy
-    tables: TableStore
-    views: ViewStore
+    schemas: SchemaStore
     models: ModelStore
     hubs: Hubs
     unfinished: Unfinished
@@ -53,8 +52,7 @@ class Workspace:
         try:
             scratch = Scratch(ours / "trash")
             spill = Scratch(ours / "spill")
-            views = ViewStore(ours / "views", scratch)
-            tables = TableStore(ours / "tables", scratch, views)
+            schemas = SchemaStore(ours, scratch)
             models = ModelStore(ours / "models", scratch)
             paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
             hubs = Hubs(config.hubs, ours / "downloads", scratch, paths, models)
@@ -63,7 +61,17 @@ class Workspace:
             raise InvalidValue(
                 f"the workspace '{config.workspace}' cannot be used: {failure.strerror}"
             ) from failure
-        return cls(paths, tables, views, models, hubs, unfinished, scratch, spill)
+        return cls(paths, schemas, models, hubs, unfinished, scratch, spill)
+
+    @property
+    def tables(self) -> TableStore:
+        """The tables of the schema `public`."""
+        return self.schemas.public.tables
+
+    @property
+    def views(self) -> ViewStore:
+        """The views of the schema `public`."""
+        return self.schemas.public.views
 
     @property
     def spill_folder(self) -> Path:

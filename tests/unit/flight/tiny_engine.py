@@ -8,6 +8,7 @@ from collections import namedtuple
 import pyarrow as pa
 
 from thanosql_server import errors
+from thanosql_server.activity import Activity
 from thanosql_server.engine.plan import NO_ROWS, Plan
 
 TableInfo = namedtuple("TableInfo", "catalog schema name kind columns")
@@ -24,6 +25,7 @@ class Panic(BaseException):
 class TinyEngine:
     def __init__(self):
         self.tables_by_name = {"people": PEOPLE, "it's 100%": PEOPLE.select(["id"])}
+        self.activity = Activity()
         self.planned = []
         self.stopped = threading.Event()
 
@@ -46,11 +48,13 @@ class TinyEngine:
     def schemas(self):
         return [("thanosql", "public"), ("thanosql", "information_schema")]
 
-    def tables(self, *, columns):
+    def tables(self, *, columns, wanted=None):
         for name, table in reversed(self.tables_by_name.items()):
             schema = table.schema if columns else None
-            yield TableInfo("thanosql", "public", name, "TABLE", schema)
-        yield TableInfo("thanosql", "information_schema", "views", "VIEW", None)
+            if wanted is None or wanted("thanosql", "public", name):
+                yield TableInfo("thanosql", "public", name, "TABLE", schema)
+        if wanted is None or wanted("thanosql", "information_schema", "views"):
+            yield TableInfo("thanosql", "information_schema", "views", "VIEW", None)
 
     # ---- the statements
 

@@ -214,7 +214,6 @@ UNSUPPORTED = [
     ("CREATE EXTERNAL TABLE t STORED AS CSV LOCATION 'x'", "CREATE EXTERNAL"),
     ("CREATE TABLE t USING m AS SELECT 1", "CREATE TABLE ... USING ... AS"),
     ("DROP INDEX v", "DROP INDEX"),
-    ("SET a = 1", "SET"),
     ("begin", "BEGIN"),
     ("COMMIT;", "COMMIT"),
     ("COPY t TO 'x.csv'", "COPY TO"),

@@ -78,10 +78,10 @@ def test_a_stream_may_be_closed_where_another_loop_runs(frame):
     steps = stream(query, query.schema(), Control())
     next(steps)
 
-    async def close():
-        steps.close()
+    async def close(stream):
+        stream.close()
 
-    asyncio.run(close())
+    asyncio.run(close(steps))
     del steps, query
     assert cpu_seconds_of_the_next_second() < 0.5
 

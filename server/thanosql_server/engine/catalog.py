@@ -319,10 +319,17 @@ def models_table(workspace: Workspace) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=MODEL_SCHEMA)
 
 
-def table_infos(workspace: Workspace, *, columns: bool) -> Iterator[TableInfo]:
-    """Yield every table of every schema, in order, with its columns if asked for."""
+def table_infos(
+    workspace: Workspace,
+    *,
+    columns: bool,
+    wanted: Callable[[str, str, str], bool] | None = None,
+) -> Iterator[TableInfo]:
+    """Yield the tables of every schema, in order, with their columns if asked for."""
     for space in workspace.schemas.all():
         for name in space.tables.names():
+            if wanted and not wanted(CATALOG, space.schema, name):
+                continue
             try:
                 schema = space.tables.open(name).schema if columns else None
             except ThanoSQLError:
@@ -339,4 +346,6 @@ def table_infos(workspace: Workspace, *, columns: bool) -> Iterator[TableInfo]:
     systems |= SERVER_SCHEMAS
     for name, system in sorted(systems.items()):
         schema = system if columns else None
+        if wanted and not wanted(CATALOG, SYSTEM_SCHEMA, name):
+            continue
         yield TableInfo(CATALOG, SYSTEM_SCHEMA, name, "SYSTEM TABLE", schema)

@@ -87,13 +87,10 @@ class Span:
 
 @dataclass(frozen=True)
 class TableName:
-    """A table's name as SQL reads it: unquoted parts in lower case.
-
-    `position` is None if the name comes from elsewhere than a text.
-    """
+    """A table's name as SQL reads it: unquoted parts in lower case."""
 
     parts: tuple[str, ...]
-    position: Position | None
+    position: Position
 
     @property
     def name(self) -> str:

@@ -151,8 +151,6 @@ def test_statements_wait_for_their_turn_and_a_full_line_says_so(fork_server, tmp
         running = InBackground(one)
         running.wait_until_begun()
         waiting = InBackground(two, "SELECT 1")
-        states = "SELECT state FROM thanosql.statements"
-        assert states  # SHOW STATEMENTS does not wait, a SELECT does
         wait_until(
             lambda: (
                 sorted(
@@ -180,43 +178,43 @@ def test_statements_wait_for_their_turn_and_a_full_line_says_so(fork_server, tmp
 # ---- Running statements
 
 
-def test_a_statement_is_seen_and_cancelled_from_another_connection(server):
+@pytest.mark.parametrize("way", ["action", "statement", "parameter"])
+def test_a_statement_is_seen_and_cancelled_from_another_connection(way, server):
     with server.connect() as one, server.connect() as other:
-        for cancel in (
-            lambda id: other.cancel_statement(id),
-            lambda id: fetch_nothing(other, "CANCEL STATEMENT ?", [id]),
-            lambda id: fetch_nothing(other, f"CANCEL STATEMENT '{id}'"),
-        ):
-            running = InBackground(one)
-            running.wait_until_begun()
-            id = running.cursor.statement_id
-            seen = [row for row in fetch(other, "SHOW STATEMENTS") if row[0] == id]
-            [(_, user, state, _, seconds, *_, text)] = seen
-            assert (user, state, text) == ("admin", "running", ENDLESS)
-            assert seconds > 0
-            cancel(id)
-            error = running.join()
-            assert (error.sqlstate, str(error)) == (
-                "57014",
-                "the statement was cancelled",
-            )
-            ended = "SELECT state FROM thanosql.statements WHERE id = ?"
-            wait_until(lambda i=id: fetch(other, ended, [i]) == [("cancelled",)])
-        rows = fetch(
-            other,
-            "SELECT state, rows, message FROM thanosql.statements WHERE text = ?",
-            ["SELECT * FROM nowhere"],
-        )
-        assert rows == []
+        running = InBackground(one)
+        running.wait_until_begun()
+        id = running.cursor.statement_id
+        seen = [row for row in fetch(other, "SHOW STATEMENTS") if row[0] == id]
+        [(_, user, state, _, seconds, *_, text)] = seen
+        assert (user, state, text) == ("admin", "running", ENDLESS)
+        assert seconds > 0
+        if way == "action":
+            assert other.cancel_statement(id)
+        elif way == "statement":
+            fetch_nothing(other, f"CANCEL STATEMENT '{id}'")
+        else:
+            fetch_nothing(other, "CANCEL STATEMENT ?", [id])
+        error = running.join()
+        assert error.sqlstate == "57014"
+        assert str(error) == "the statement was cancelled"
+        ended = "SELECT state FROM thanosql.statements WHERE id = ?"
+        wait_until(lambda: fetch(other, ended, [id]) == [("cancelled",)])
+        with pytest.raises(thanosql.ProgrammingError, match="no statement"):
+            fetch_nothing(other, f"CANCEL STATEMENT '{id}'")
+
+
+def test_ended_statements_tell_how_they_ended(server):
+    wrong, right = "SELECT * FROM nowhere", "SELECT * FROM generate_series(1, 1000)"
+    listed = "SELECT state, rows, message FROM thanosql.statements WHERE text = ?"
+    with server.connect() as connection:
+        assert fetch(connection, listed, [wrong]) == []
         with pytest.raises(thanosql.ProgrammingError):
-            fetch(one, "SELECT * FROM nowhere")
-        fetch(one, "SELECT * FROM generate_series(1, 1000)")
-        listed = "SELECT state, rows, message FROM thanosql.statements WHERE text = ?"
-        [(state, _, message)] = fetch(other, listed, ["SELECT * FROM nowhere"])
+            fetch(connection, wrong)
+        fetch(connection, right)
+        [(state, _, message)] = fetch(connection, listed, [wrong])
         assert state == "failed"
         assert "there is no table 'nowhere'" in message
-        series = ["SELECT * FROM generate_series(1, 1000)"]
-        assert fetch(other, listed, series) == [("finished", 1000, None)]
+        assert fetch(connection, listed, [right]) == [("finished", 1000, None)]
 
 
 def fetch_nothing(connection, sql, parameters=None):

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from thanosql_server.callers import Role
+from thanosql_server.engine.ingest import Ingest
 from thanosql_server.engine.storing import stored_clauses
 from thanosql_server.errors import PermissionDenied
 from thanosql_server.sql import nodes, settings
+from thanosql_server.sql.exports import CopyTo
+from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
 
 if TYPE_CHECKING:
     from thanosql_server.control import Control
@@ -22,6 +25,11 @@ LEAST_ROLE: dict[type[nodes.Statement], Role] = {
     nodes.Unsupported: Role.READER,
     nodes.BuildModel: Role.WRITER,
     nodes.Copy: Role.WRITER,
+    CopyTo: Role.WRITER,
+    Ingest: Role.WRITER,
+    ShowVersions: Role.READER,
+    RestoreTable: Role.WRITER,
+    Vacuum: Role.WRITER,
     nodes.CreateTableUsing: Role.WRITER,
     nodes.CreateTable: Role.WRITER,
     nodes.AlterTable: Role.WRITER,

@@ -89,7 +89,7 @@ class Planning:
         self.clauses = Clauses(self)
         self.calls = Calls(self)
         if self.outer is not None:
-            self.catalog.tables.share(self.outer.catalog.tables)
+            self.catalog.reading.share(self.outer.catalog.reading)
             self.clauses.share(self.outer.clauses)
         check_count(self.statement, self.arguments)
 
@@ -178,23 +178,23 @@ class Planning:
 
         return pa.RecordBatchReader.from_batches(schema, checked())
 
-    def _view(self, name: str, view: View) -> DataFrame:
+    def _view(self, key: tuple[str, str], view: View) -> DataFrame:
         """Return a view's query as of now, planned on a thread of its own.
 
         It is asked for by DataFusion in the middle of planning another text, and plans
         one text per thread at a time.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="view") as helper:
-            return helper.submit(self._planned_view, name, view).result()
+            return helper.submit(self._planned_view, key, view).result()
 
-    def _planned_view(self, name: str, view: View) -> DataFrame:
+    def _planned_view(self, key: tuple[str, str], view: View) -> DataFrame:
         statement = parse(view.query)
         if not isinstance(statement, SelectStatement):
-            raise InternalError(f"view '{name}' does not hold a query")
+            raise InternalError(f"view '{key[1]}' does not hold a query")
         inner = Planning(
             self.environment, statement, (), control=self.control, outer=self
         )
-        inner.catalog.tables.path = (*self.catalog.tables.path, name)
+        inner.catalog.reading.path = (*self.catalog.reading.path, key)
         return renamed(inner.frame(statement.query), view.columns)
 
     def _plan(self, text: str, options: SQLOptions) -> DataFrame:
@@ -248,7 +248,7 @@ class Planning:
     def _explain(
         self, error: Exception, rewritten: Rewritten, shift: int
     ) -> ThanoSQLError:
-        broken = self.catalog.tables.failure
+        broken = self.catalog.reading.failure
         if broken is not None:
             return broken
         return translate(

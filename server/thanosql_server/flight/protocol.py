@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.activity import Activity
     from thanosql_server.control import Control
+    from thanosql_server.engine.ingest import Ingest
     from thanosql_server.engine.plan import Plan
 
 
@@ -69,6 +70,14 @@ class Engine(Protocol):
 
         None if it must run once for each row; no row has been read then.
         """
+
+    def ingest(
+        self,
+        target: Ingest,
+        rows: pa.RecordBatchReader,
+        control: Control | None = None,
+    ) -> Plan:
+        """Understand that rows are to be loaded into a table; reads none of them."""
 
     def catalogs(self) -> list[str]:
         """Return the catalogs, the default one first."""

@@ -20,7 +20,7 @@ from thanosql_proto.any import pack, unpack
 from thanosql_proto.message import DecodeError, Message
 from thanosql_server.callers import NOBODY_ASKED
 from thanosql_server.errors import InvalidValue, NotSupported
-from thanosql_server.flight import metadata, prepared, sessions, statements
+from thanosql_server.flight import ingest, metadata, prepared, sessions, statements
 from thanosql_server.flight.auth import Handshake, middleware
 from thanosql_server.flight.gate import Gate
 from thanosql_server.flight.handles import Running
@@ -57,9 +57,11 @@ DO_GET: dict[type[Message], DoGet] = {
 """DoGet, by the message in the ticket."""
 
 DO_PUT: dict[type[Message], DoPut] = {
+    own.Execute: statements.do_put_execute,
     fsql.CommandStatementUpdate: statements.do_put_statement_update,
     fsql.CommandPreparedStatementQuery: prepared.do_put_prepared_statement_query,
     fsql.CommandPreparedStatementUpdate: prepared.do_put_prepared_statement_update,
+    fsql.CommandStatementIngest: ingest.do_put_ingest,
 }
 """DoPut, by the command in the descriptor; the result travels bare."""
 
@@ -132,7 +134,6 @@ NOT_SUPPORTED = {
     "EndSavepoint": _NO_TRANSACTIONS,
     "CreatePreparedSubstraitPlan": _NO_SUBSTRAIT,
     "CommandStatementSubstraitPlan": _NO_SUBSTRAIT,
-    "CommandStatementIngest": "bulk ingestion is not supported yet; use INSERT or COPY",
     "RenewFlightEndpoint": "endpoints do not expire and cannot be renewed",
 }
 """What clients may ask for although the server does not advertise it."""

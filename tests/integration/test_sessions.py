@@ -183,13 +183,13 @@ def test_a_statement_is_seen_and_cancelled_from_another_connection(way, server):
     with server.connect() as one, server.connect() as other:
         running = InBackground(one)
         running.wait_until_begun()
-        id = running.cursor.statement_id
+        id = running.cursor.query_id
         seen = [row for row in fetch(other, "SHOW STATEMENTS") if row[0] == id]
         [(_, user, state, _, seconds, *_, text)] = seen
         assert (user, state, text) == ("admin", "running", ENDLESS)
         assert seconds > 0
         if way == "action":
-            assert other.cancel_statement(id)
+            assert other.cancel(id)
         elif way == "statement":
             fetch_nothing(other, f"CANCEL STATEMENT '{id}'")
         else:

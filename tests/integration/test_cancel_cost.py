@@ -11,7 +11,6 @@ import os
 import threading
 import time
 
-import pyarrow as pa
 import pyarrow.flight as fl
 import pytest
 
@@ -119,7 +118,5 @@ def stop_after_beginning(server, sql, begun):
     reader.read_chunk()  # the first progress
     begun.set()
     reader.cancel()
-    with pytest.raises((pa.ArrowException, KeyboardInterrupt)):
-        reader.read_all()
     client.close()
     return "gone"

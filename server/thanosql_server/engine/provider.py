@@ -184,7 +184,10 @@ class _Scanner:
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
         try:
-            yield from self._batches()
+            for batch in self._batches():
+                # DataFusion takes 128 batches before it looks whether it is to stop.
+                self.source.control.check()
+                yield batch
         except Exception as error:
             # DataFusion hands exceptions of Python code on as text only.
             self.source.failure = error

@@ -14,6 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from thanosql_server.errors import Position
+from thanosql_server.sql.moments import Moment, moments_in
 from thanosql_server.sql.nodes import (
     Call,
     Convert,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.sql.nodes import Clause, Query, Span
 
-    _Insert: TypeAlias = Clause | Placeholder | Call
+    _Insert: TypeAlias = Clause | Placeholder | Call | Moment
 
 
 @dataclass(frozen=True)
@@ -215,8 +216,14 @@ class _Writer:
 
 
 def _write_query(writer: _Writer, query: Query, facts: Facts) -> None:
-    """Copy the query's text, but for clauses, calls and placeholders."""
-    inserts = (*query.clauses, *query.parameters, *query.calls)
+    """Copy the query's text, but for clauses, calls, placeholders and some moments."""
+    bodies = [clause.span for clause in query.clauses]
+    moments = [
+        moment
+        for moment in moments_in(query.source, query.span)
+        if not any(body.start <= moment.span.start < body.end for body in bodies)
+    ]
+    inserts = (*query.clauses, *query.parameters, *query.calls, *moments)
     in_order = deque(sorted(inserts, key=lambda one: one.span.start))
     _write_piece(writer, query.source, query.span, in_order, facts)
 
@@ -233,6 +240,8 @@ def _write_piece(
             _write_placeholder(writer, source, insert)
         elif isinstance(insert, Call):
             _write_call(writer, source, insert, inserts, facts)
+        elif isinstance(insert, Moment):
+            writer.add(insert.sql, insert.span.start, verbatim=False)
         else:
             _write_clause(writer, insert, facts)
         offset = insert.span.end

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
     from thanosql_server.flight.service import Service
 
+UNUSED_SECONDS = 3600.0
+"""How long a prepared statement waits to be used."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -50,7 +53,7 @@ class PreparedStatements:
     end after `seconds` without use.
     """
 
-    def __init__(self, limit: int = 10_000, seconds: float = 3600.0) -> None:
+    def __init__(self, limit: int = 10_000, seconds: float = UNUSED_SECONDS) -> None:
         self._limit = limit
         self._seconds = seconds
         self._statements: OrderedDict[bytes, Prepared] = OrderedDict()

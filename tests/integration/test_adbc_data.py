@@ -81,6 +81,8 @@ def test_types_of_parameters_are_inferred(cursor, table):
     assert schema.types == [pa.int64(), pa.string()]
     schema = cursor.adbc_prepare("INSERT INTO people (name, id) VALUES (?, ?)")
     assert schema.types == [pa.string(), pa.int64()]
+    schema = cursor.adbc_prepare("SELECT upper(?) FROM people LIMIT ?")
+    assert schema.types == [pa.string(), pa.int64()]
 
 
 def test_several_rows_of_parameters_give_the_rows_of_all(cursor, table):

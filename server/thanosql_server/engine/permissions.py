@@ -46,7 +46,6 @@ LEAST_ROLE: dict[type[nodes.Statement], Role] = {
     nodes.DropTable: Role.WRITER,
     nodes.DeleteModel: Role.WRITER,
     nodes.GetThanosql: Role.WRITER,
-    Ingest: Role.WRITER,
 }
 """By the type of the statement; what is not here needs an admin."""
 

@@ -14,6 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from thanosql_server.errors import Position
+from thanosql_server.sql.moments import Moment, moments_in
 from thanosql_server.sql.nodes import (
     Call,
     Convert,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.sql.nodes import Clause, Query, Span
 
-    _Insert: TypeAlias = Clause | Placeholder | Call | TableVersion
+    _Insert: TypeAlias = Clause | Placeholder | Call | TableVersion | Moment
 
 
 @dataclass(frozen=True)
@@ -220,8 +221,15 @@ class _Writer:
 
 
 def _write_query(writer: _Writer, query: Query, facts: Facts) -> None:
-    """Copy the query's text, but for clauses, calls and placeholders."""
-    inserts = (*query.clauses, *query.parameters, *query.calls, *query.versions)
+    """Copy the query's text, but for clauses, calls and what else is not plain."""
+    bodies = [clause.span for clause in query.clauses]
+    moments = [
+        moment
+        for moment in moments_in(query.source, query.span)
+        if not any(body.start <= moment.span.start < body.end for body in bodies)
+    ]
+    plain = (*query.parameters, *query.calls, *query.versions, *moments)
+    inserts = (*query.clauses, *plain)
     in_order = deque(sorted(inserts, key=lambda one: one.span.start))
     _write_piece(writer, query.source, query.span, in_order, facts)
 
@@ -242,6 +250,8 @@ def _write_piece(
             alias = "" if insert.has_alias else f" AS {quote(insert.table.name)}"
             name = facts.table_version(insert)
             writer.add(name + alias, insert.span.start, verbatim=False)
+        elif isinstance(insert, Moment):
+            writer.add(insert.sql, insert.span.start, verbatim=False)
         else:
             _write_clause(writer, insert, facts)
         offset = insert.span.end

@@ -29,6 +29,21 @@ AUTOCOMMIT = "AUTOCOMMIT"
 class ThanoSQLExecutionContext(DefaultExecutionContext):
     """One statement on its way."""
 
+    _rowcount: int | None = None
+
+    def post_exec(self) -> None:
+        """Keep the number of rows, which the cursor forgets when it is closed."""
+        if self._rowcount is None and not self.cursor.description:
+            self._rowcount = self.cursor.rowcount
+        parent: Any = super()
+        parent.post_exec()
+
+    @property
+    def rowcount(self) -> int:
+        """The number of rows that the statement has changed or returned."""
+        kept = self._rowcount
+        return int(self.cursor.rowcount if kept is None else kept)
+
     def get_insert_default(self, column: Any) -> Any:
         """Return a key that is not given: 63 random bits (see `ddl.RANDOM_KEY`)."""
         if numbers_itself(column):

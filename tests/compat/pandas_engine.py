@@ -1,0 +1,97 @@
+"""A plugin for pytest: pandas' own tests of SQL, with ThanoSQL as their database.
+
+The tests are those of the pandas that is installed. Their lists of databases, which
+they hold by reference, get ours in the place of others; `THANOSQL_URL` says where it is.
+"""
+
+import csv
+import os
+
+import pytest
+
+pytest.register_assert_rewrite("pandas.tests.io.test_sql")
+
+from pandas.tests.io import test_sql  # noqa: E402
+
+URL = os.environ["THANOSQL_URL"]
+FORMS = ("engine", "conn", "str")
+
+# The wheel lacks the file; the tests take any eight rows that begin with this one.
+IRIS = [
+    ("SepalLength", "SepalWidth", "PetalLength", "PetalWidth", "Name"),
+    (5.1, 3.5, 1.4, 0.2, "Iris-setosa"),
+    (4.9, 3.0, 1.4, 0.2, "Iris-setosa"),
+    (4.7, 3.2, 1.3, 0.2, "Iris-setosa"),
+    (7.0, 3.2, 4.7, 1.4, "Iris-versicolor"),
+    (6.4, 3.2, 4.5, 1.5, "Iris-versicolor"),
+    (6.9, 3.1, 4.9, 1.5, "Iris-versicolor"),
+    (6.3, 3.3, 6.0, 2.5, "Iris-virginica"),
+    (5.8, 2.7, 5.1, 1.9, "Iris-virginica"),
+]
+
+
+@pytest.fixture
+def iris_path(tmp_path):
+    path = tmp_path / "iris.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(IRIS)
+    return path
+
+
+@pytest.fixture
+def thanosql_engine():
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    engine = sqlalchemy.create_engine(URL, poolclass=sqlalchemy.pool.NullPool)
+    yield engine
+    for schema in sqlalchemy.inspect(engine).get_schema_names():
+        if schema not in ("public", "thanosql"):
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f"DROP SCHEMA {schema} CASCADE")
+    for view in test_sql.get_all_views(engine):
+        test_sql.drop_view(view, engine)
+    for table in test_sql.get_all_tables(engine):
+        test_sql.drop_table(table, engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def thanosql_engine_iris(thanosql_engine, iris_path):
+    test_sql.create_and_load_iris(thanosql_engine, iris_path)
+    test_sql.create_and_load_iris_view(thanosql_engine)
+    return thanosql_engine
+
+
+@pytest.fixture
+def thanosql_engine_types(thanosql_engine, types_data):
+    test_sql.create_and_load_types(thanosql_engine, types_data, "postgresql")
+    return thanosql_engine
+
+
+def _connected(kind):
+    """Return fixtures for a connection to, and the URL of, the engine of a kind."""
+
+    @pytest.fixture(name=f"thanosql_conn{kind}")
+    def conn(request):
+        with request.getfixturevalue(f"thanosql_engine{kind}").connect() as connection:
+            yield connection
+
+    @pytest.fixture(name=f"thanosql_str{kind}")
+    def url(request):
+        request.getfixturevalue(f"thanosql_engine{kind}")
+        return URL
+
+    return conn, url
+
+
+conn_plain, url_plain = _connected("")
+conn_iris, url_iris = _connected("_iris")
+conn_types, url_types = _connected("_types")
+
+test_sql.iris_path = iris_path  # nearer to the tests than that of pandas
+
+for _kind in ("", "_iris", "_types"):
+    _ours = [f"thanosql_{form}{_kind}" for form in FORMS]
+    getattr(test_sql, f"all_connectable{_kind}")[:] = _ours
+    getattr(test_sql, f"sqlalchemy_connectable{_kind}")[:] = _ours
+    for _other in ("mysql", "postgresql", "sqlite", "adbc"):
+        getattr(test_sql, f"{_other}_connectable{_kind}")[:] = []

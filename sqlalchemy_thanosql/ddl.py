@@ -146,7 +146,13 @@ class ThanoSQLTypeCompiler(GenericTypeCompiler):
 
     # The one type of texts has one name here.
     visit_NVARCHAR = visit_NCHAR = visit_VARCHAR  # noqa: N815
-    visit_TEXT = visit_CLOB = visit_JSON = visit_UUID = visit_VARCHAR  # noqa: N815
+    visit_JSON = visit_UUID = visit_VARCHAR  # noqa: N815
+
+    def visit_TEXT(self, type_: Any, **options: Any) -> str:  # noqa: N802
+        """Return TEXT, which is VARCHAR without a length."""
+        return "TEXT"
+
+    visit_CLOB = visit_TEXT  # noqa: N815
 
     def visit_image(self, type_: Any, **options: Any) -> str:
         """Return IMAGE: a text that is the path of a picture."""

@@ -224,6 +224,8 @@ def _array(name: str) -> sqltypes.TypeEngine[Any]:
 
 
 def _text(declared: str) -> sqltypes.TypeEngine[Any]:
+    if declared == "TEXT":
+        return sqltypes.TEXT()
     found = _TEXT.fullmatch(declared)
     if found is None:
         return sqltypes.VARCHAR()

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from thanosql_server.control import Control
@@ -22,8 +23,6 @@ from thanosql_server.storage.tables import ROW_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pyarrow.compute as pc
 
     from thanosql_server.search.exact import Comparison
     from thanosql_server.storage.tables import Table
@@ -94,7 +93,7 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
         self, columns: list[str] | None = None, filter: Any = None, **_: Any
     ) -> _Scanner:
         """Return a lazy scan of the whole table."""
-        return _Scanner(self, columns, filter)
+        return _Scanner(self, columns, _expression(filter))
 
 
 class RowsTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
@@ -155,6 +154,14 @@ class StreamTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
         return pads.Scanner.from_batches(self._rows, columns=columns, filter=filter)
 
 
+def _expression(filter: Any) -> pc.Expression | None:
+    """Return a filter as an expression: of a join ON true it is a plain value."""
+    if filter is None or isinstance(filter, pc.Expression):
+        return filter
+    value = filter.as_py() if isinstance(filter, pa.Scalar) else filter
+    return pc.scalar(bool(value))
+
+
 @dataclass(frozen=True)
 class _Fragment:
     source: LanceTable
@@ -166,7 +173,7 @@ class _Fragment:
         filter: Any = None,
         **_: Any,
     ) -> _Scanner:
-        return _Scanner(self.source, columns, filter)
+        return _Scanner(self.source, columns, _expression(filter))
 
 
 @dataclass(frozen=True)

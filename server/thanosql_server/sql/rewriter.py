@@ -228,8 +228,8 @@ def _write_query(writer: _Writer, query: Query, facts: Facts) -> None:
         for moment in moments_in(query.source, query.span)
         if not any(body.start <= moment.span.start < body.end for body in bodies)
     ]
-    plain = (*query.parameters, *query.calls, *query.versions, *moments)
-    inserts = (*query.clauses, *plain)
+    inserts: list[_Insert] = [*query.clauses, *query.parameters, *query.calls]
+    inserts += [*query.versions, *moments]
     in_order = deque(sorted(inserts, key=lambda one: one.span.start))
     _write_piece(writer, query.source, query.span, in_order, facts)
 

@@ -36,6 +36,25 @@ FUNCTIONS = (
 ROUTINES = "SELECT DISTINCT routine_name FROM information_schema.routines"
 CATALOGS = "SELECT DISTINCT table_catalog FROM information_schema.tables"
 
+ERROR_KINDS = {
+    "08001": SupersetErrorType.CONNECTION_HOST_DOWN_ERROR,
+    "28000": SupersetErrorType.CONNECTION_ACCESS_DENIED_ERROR,
+    "3F000": SupersetErrorType.SCHEMA_DOES_NOT_EXIST_ERROR,
+    "42601": SupersetErrorType.SYNTAX_ERROR,
+    "42703": SupersetErrorType.COLUMN_DOES_NOT_EXIST_ERROR,
+    "42704": SupersetErrorType.OBJECT_DOES_NOT_EXIST_ERROR,
+    "42P01": SupersetErrorType.TABLE_DOES_NOT_EXIST_ERROR,
+    "58P01": SupersetErrorType.OBJECT_DOES_NOT_EXIST_ERROR,
+}
+"""What Superset calls the errors with these SQLSTATEs; it explains some of them."""
+WORDS = (
+    (r"there is no (table|view)\b", "42P01"),
+    (r"there is no column\b", "42703"),
+    (r"there is no schema\b", "3F000"),
+    (r"there is no (model|file|folder|function|data set)\b", "42704"),
+    (r"\b(expected|unexpected|is not closed)\b", "42601"),
+)
+
 # Superset has no other way to tell it in which dialect an engine's SQL is written.
 SQLGLOT_DIALECTS[ThanoSQL.__name__.lower()] = ThanoSQL
 
@@ -53,6 +72,11 @@ def _weeks(ahead: int, back: int) -> str:
     """
     monday = f"date_trunc('week', {{col}} + INTERVAL '{ahead} days')"
     return f"{monday} + INTERVAL '{back} days'"
+
+
+def _kind_by_words(message: str) -> SupersetErrorType | None:
+    codes = (code for words, code in WORDS if re.search(words, message))
+    return ERROR_KINDS.get(next(codes, ""))
 
 
 class ThanoSQLEngineSpec(BaseEngineSpec):  # type: ignore[misc]  # Superset has no types
@@ -73,6 +97,8 @@ class ThanoSQLEngineSpec(BaseEngineSpec):  # type: ignore[misc]  # Superset has 
     supports_catalog = True
     # DataFusion takes an aggregate in ORDER BY for the alias of the same name.
     allows_alias_to_source_column = False
+    # ORDER BY may hold what is not selected.
+    allows_hidden_cc_in_orderby = True
     # `x IS TRUE` is refused for numbers, which `x = TRUE` compares.
     use_equality_for_boolean_filters = True
 
@@ -123,37 +149,6 @@ class ThanoSQLEngineSpec(BaseEngineSpec):  # type: ignore[misc]  # Superset has 
         ),
     )
 
-    # The server's sentences say what, where and what next: they are shown as they are,
-    # and only their kind is told to Superset.
-    custom_errors: ClassVar[dict[re.Pattern[str], tuple[Any, Any, dict[str, Any]]]] = {
-        re.compile(pattern): ("", kind, {})
-        for pattern, kind in (
-            (
-                r"there is no (table|view)\b",
-                SupersetErrorType.TABLE_DOES_NOT_EXIST_ERROR,
-            ),
-            (r"there is no column\b", SupersetErrorType.COLUMN_DOES_NOT_EXIST_ERROR),
-            (r"there is no schema\b", SupersetErrorType.SCHEMA_DOES_NOT_EXIST_ERROR),
-            (
-                r"there is no (model|file|folder|function)\b",
-                SupersetErrorType.OBJECT_DOES_NOT_EXIST_ERROR,
-            ),
-            (
-                r"\b(token|password)\b.*(wrong|missing|needed|required)|(wrong|missing)"
-                r" (token|password)",
-                SupersetErrorType.CONNECTION_ACCESS_DENIED_ERROR,
-            ),
-            (
-                r"(no server answers|cannot reach|does not answer|connection refused)",
-                SupersetErrorType.CONNECTION_HOST_DOWN_ERROR,
-            ),
-            (
-                r"\b(expected|is not closed|unexpected)\b",
-                SupersetErrorType.SYNTAX_ERROR,
-            ),
-        )
-    }
-
     @classmethod
     def epoch_to_dttm(cls) -> str:
         """Return SQL for seconds since 1970 as a timestamp."""
@@ -199,6 +194,23 @@ class ThanoSQLEngineSpec(BaseEngineSpec):  # type: ignore[misc]  # Superset has 
             return str(cause)
         message: str = super()._extract_error_message(ex)
         return message
+
+    @classmethod
+    def extract_errors(
+        cls,
+        ex: Exception,
+        context: dict[str, Any] | None = None,
+        database_name: str | None = None,
+    ) -> list[Any]:
+        """Return the sentence, and its kind by its SQLSTATE or, without one, its words.
+
+        SQL Lab hands over the text of an error, charts the error itself.
+        """
+        (error,) = super().extract_errors(ex, context, database_name)
+        cause = getattr(ex, "orig", None) or ex
+        kind = ERROR_KINDS.get(getattr(cause, "sqlstate", None) or "")
+        error.error_type = kind or _kind_by_words(error.message) or error.error_type
+        return [error]
 
     @classmethod
     def get_default_catalog(cls, database: Any) -> str:

@@ -184,7 +184,12 @@ class ThanoSQL(Postgres):
 
         TRY_SUPPORTED = True
         TRANSFORMS: ClassVar[dict[type, Callable[..., str]]] = {
-            **Postgres.Generator.TRANSFORMS,
+            **{
+                kind: transform
+                for kind, transform in Postgres.Generator.TRANSFORMS.items()
+                if kind is not exp.Select  # it takes QUALIFY and semi joins apart
+            },
+            exp.Array: lambda self, node: f"[{self.expressions(node, flat=True)}]",
             Clause: lambda self, node: self.written_clause(node),
             Explain: lambda self, node: f"{node.args['head']} {self.sql(node, 'this')}",
             Change: lambda _, node: node.this,

@@ -51,9 +51,7 @@ SECRET_KEY = "for-one-run-on-the-loopback-interface-only"
 SQLALCHEMY_DATABASE_URI = "sqlite:///{folder}/superset.db?check_same_thread=false"
 WTF_CSRF_ENABLED = False
 """
-SEARCH = (
-    "SEARCH IMAGE text='a red circle' USING demo_clip AS SELECT * FROM scenes\n"
-)
+SEARCH = "SEARCH IMAGE text='a red circle' USING demo_clip AS SELECT * FROM scenes\n"
 FOUND = (
     "SELECT image_html(image_path, 96) AS picture, photo_description,\n"
     "       demo_clip_clipen_similarity1 AS similarity\n"
@@ -259,7 +257,9 @@ class Walk:
         body = {"sqlalchemy_uri": self.uri.replace(TOKEN, "wrong")}
         status, answer = self.api("POST", "database/test_connection/", body)
         expect(status >= 400, answer)
-        expect("token" in json.dumps(answer) or "password" in json.dumps(answer), answer)
+        expect(
+            "token" in json.dumps(answer) or "password" in json.dumps(answer), answer
+        )
         expect("Traceback" not in json.dumps(answer), answer)
 
     def step_05_add_the_database(self):
@@ -348,7 +348,11 @@ class Walk:
     def step_15_errors_are_the_servers_sentences(self):
         for sql, words, kind in (
             ("SELECT * FROM scene", "there is no table 'scene'", "TABLE"),
-            ("SELECT image_pat FROM scenes", "there is no column 'image_pat'", "COLUMN"),
+            (
+                "SELECT image_pat FROM scenes",
+                "there is no column 'image_pat'",
+                "COLUMN",
+            ),
             (SEARCH.replace("demo_clip", "demo"), "there is no model 'demo'", "OBJECT"),
         ):
             status, answer = self.execute(sql)
@@ -480,6 +484,7 @@ class Walk:
             "row_limit": 10,
             "server_page_length": 10,
             "allow_render_html": True,
+            "column_config": {"similarity": {"d3NumberFormat": ".3f"}},
             "table_timestamp_format": "smart_date",
             "adhoc_filters": [],
         }

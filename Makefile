@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := server driver proto sqlalchemy_thanosql tests benchmarks examples
 
-.PHONY: help setup demo test check fmt lint types layers proto proto-check bench clean
+.PHONY: help setup demo test test-compat check fmt lint types layers proto proto-check bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -28,6 +28,9 @@ demo: setup ## find drawn pictures by text and by picture, in about a minute
 
 test: setup ## run the whole test suite
 	$(BIN)/python -m pytest
+
+test-compat: setup ## run the test suites of others against us, each in its own environment
+	for suite in tests/compat/run_*.py; do $(BIN)/python $$suite || exit 1; done
 
 check: lint types layers proto-check test ## everything that CI runs
 

@@ -1,51 +1,165 @@
-"""How SQLAlchemy's types are spelled for ThanoSQL; its SQL needs no changes."""
+"""How SQLAlchemy's statements are spelled where the server's SQL differs."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.sql.compiler import DDLCompiler, GenericTypeCompiler
+from sqlalchemy.exc import CompileError
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import String
+
+_TEXT = String()
+_MARK = "chr(1)"
+"""Stands for an escaped escape character while a pattern is turned into another."""
 
 
-class ThanoSQLDDLCompiler(DDLCompiler):
-    """Statements that define things."""
+class ThanoSQLCompiler(SQLCompiler):
+    """Queries, INSERT, UPDATE and DELETE."""
 
-    def visit_create_index(self, create: Any, *_: Any, **options: Any) -> str:
-        """Return a statement that does nothing: pandas asks for an index by default."""
-        return "SELECT 1"
+    # ---- LIMIT ----------------------------------------------------------------
 
-    def visit_drop_index(self, drop: Any, **options: Any) -> str:
-        """Return a statement that does nothing; see above."""
-        return "SELECT 1"
+    def limit_clause(self, select: Any, **kw: Any) -> str:
+        """Return LIMIT and OFFSET; without a limit there is no LIMIT -1."""
+        text = ""
+        if select._limit_clause is not None:
+            text += f"\n LIMIT {self.process(select._limit_clause, **kw)}"
+        if select._offset_clause is not None:
+            text += f"\n OFFSET {self.process(select._offset_clause, **kw)}"
+        return text
 
+    def fetch_clause(self, select: Any, **kw: Any) -> str:
+        """Return FETCH FIRST as LIMIT.
 
-class ThanoSQLTypeCompiler(GenericTypeCompiler):
-    """Names of types that DataFusion's parser accepts."""
+        Raises:
+            CompileError: WITH TIES or PERCENT is asked for.
+        """
+        options = select._fetch_clause_options or {}
+        if options.get("with_ties") or options.get("percent"):
+            raise CompileError("ThanoSQL has no FETCH ... WITH TIES and no PERCENT")
+        text = f"\n LIMIT {self.process(select._fetch_clause, **kw)}"
+        if select._offset_clause is not None:
+            text += f"\n OFFSET {self.process(select._offset_clause, **kw)}"
+        return text
 
-    def visit_VARCHAR(self, type_: Any, **options: Any) -> str:  # noqa: N802
-        """Return VARCHAR without a length, which DataFusion does not enforce."""
-        return "VARCHAR"
+    def for_update_clause(self, select: Any, **kw: Any) -> str:
+        """Return nothing: a statement sees one version of each table throughout."""
+        return ""
 
-    def visit_TEXT(self, type_: Any, **options: Any) -> str:  # noqa: N802
-        """Return VARCHAR, the one type of texts."""
-        return "VARCHAR"
+    # ---- UPDATE and DELETE with other tables ----------------------------------
 
-    def visit_BLOB(self, type_: Any, **options: Any) -> str:  # noqa: N802
-        """Return BYTEA, the one type of bytes."""
-        return "BYTEA"
+    def update_from_clause(
+        self,
+        update_stmt: Any,
+        from_table: Any,
+        extra_froms: Any,
+        from_hints: Any,
+        **kw: Any,
+    ) -> str:
+        """Return the other tables of an UPDATE."""
+        tables = (one._compiler_dispatch(self, asfrom=True, **kw) for one in extra_froms)
+        return "FROM " + ", ".join(tables)
 
-    def visit_FLOAT(self, type_: Any, **options: Any) -> str:  # noqa: N802
-        """Return DOUBLE; DataFusion's FLOAT has 32 bits."""
-        return "DOUBLE"
+    def delete_extra_from_clause(
+        self,
+        delete_stmt: Any,
+        from_table: Any,
+        extra_froms: Any,
+        from_hints: Any,
+        **kw: Any,
+    ) -> str:
+        """Return the other tables of a DELETE."""
+        tables = (one._compiler_dispatch(self, asfrom=True, **kw) for one in extra_froms)
+        return "USING " + ", ".join(tables)
 
-    def visit_DATETIME(self, type_: Any, **options: Any) -> str:  # noqa: N802
-        """Return TIMESTAMP, the one type of date and time, or that with a zone."""
-        return "TIMESTAMPTZ" if type_.timezone else "TIMESTAMP"
+    # ---- Operators --------------------------------------------------------------
 
-    def visit_TIMESTAMP(self, type_: Any, **options: Any) -> str:  # noqa: N802
-        """Return the same for a timestamp."""
-        return "TIMESTAMPTZ" if type_.timezone else "TIMESTAMP"
+    def _like(self, binary: Any, operator: str, **kw: Any) -> str:
+        left = self.process(binary.left, **kw)
+        right = self.process(binary.right, **kw)
+        escape = binary.modifiers.get("escape")
+        if escape is not None:
+            right = self._with_backslashes(right, escape)
+        return f"{left} {operator} {right}"
 
-    def visit_vector(self, type_: Any, **options: Any) -> str:
-        """Return an array of 32-bit floats."""
-        return "REAL[]"
+    def _with_backslashes(self, pattern: str, escape: str) -> str:
+        r"""Return a pattern with `\` as its escape character, the only one there is."""
+        if escape == "\\":
+            return pattern
+        char = self.render_literal_value(escape, _TEXT)
+        steps = (
+            (f"{char} || {char}", _MARK),
+            (r"'\'", r"'\\'"),
+            (f"{char} || '%'", r"'\%'"),
+            (f"{char} || '_'", r"'\_'"),
+            (_MARK, char),
+        )
+        for old, new in steps:
+            pattern = f"replace({pattern}, {old}, {new})"
+        return pattern
+
+    def visit_like_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        """Return LIKE."""
+        return self._like(binary, "LIKE", **kw)
+
+    def visit_not_like_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        """Return NOT LIKE."""
+        return self._like(binary, "NOT LIKE", **kw)
+
+    def visit_ilike_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        """Return ILIKE."""
+        return self._like(binary, "ILIKE", **kw)
+
+    def visit_not_ilike_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        """Return NOT ILIKE."""
+        return self._like(binary, "NOT ILIKE", **kw)
+
+    def visit_ilike_case_insensitive_operand(self, element: Any, **kw: Any) -> str:
+        """Return the operand as it is: ILIKE does the rest."""
+        return str(element.element._compiler_dispatch(self, **kw))
+
+    def visit_regexp_match_op_binary(
+        self, binary: Any, operator: Any, **kw: Any
+    ) -> str:
+        """Return `~`, or `~*` with the flag i."""
+        return self._matches(binary, "~", **kw)
+
+    def visit_not_regexp_match_op_binary(
+        self, binary: Any, operator: Any, **kw: Any
+    ) -> str:
+        """Return `!~`, or `!~*` with the flag i."""
+        return self._matches(binary, "!~", **kw)
+
+    def _matches(self, binary: Any, operator: str, **kw: Any) -> str:
+        flags = binary.modifiers.get("flags")
+        if flags not in (None, "i"):
+            raise CompileError(f"ThanoSQL knows the flag 'i' of regexes, not '{flags}'")
+        left = self.process(binary.left, **kw)
+        right = self.process(binary.right, **kw)
+        return f"{left} {operator}{'*' if flags else ''} {right}"
+
+    def visit_regexp_replace_op_binary(
+        self, binary: Any, operator: Any, **kw: Any
+    ) -> str:
+        """Return regexp_replace(text, pattern, replacement, flags)."""
+        flags = binary.modifiers.get("flags")
+        arguments = [self.process(binary.left, **kw), self.process(binary.right, **kw)]
+        if flags is not None:
+            arguments.append(self.render_literal_value(flags, _TEXT))
+        return f"regexp_replace({', '.join(arguments)})"
+
+    def visit_concat_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        """Return `||`; two parameters need a type to be told apart from lists."""
+        left = self.process(binary.left, **kw)
+        right = self.process(binary.right, **kw)
+        return f"{left} || {right}"
+
+    # ---- Other things -------------------------------------------------------------
+
+    def visit_empty_set_expr(self, element_types: Any, **kw: Any) -> str:
+        """Return a query without rows, of as many columns."""
+        columns = ", ".join("1" for _ in element_types or (None,))
+        return f"SELECT {columns} WHERE 1 != 1"
+
+    def visit_now_func(self, fn: Any, **kw: Any) -> str:
+        """Return now(), the moment of the statement."""
+        return "now()"

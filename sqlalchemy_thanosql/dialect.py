@@ -1,42 +1,42 @@
-"""The dialect: connect with the driver, reflect through information_schema."""
+"""The dialect: how SQLAlchemy connects, and what the server can do."""
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
-from sqlalchemy.engine.default import DefaultDialect
-from sqlalchemy.exc import NoSuchTableError
+from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
 
-from sqlalchemy_thanosql.compiler import (
+from sqlalchemy_thanosql.compiler import ThanoSQLCompiler
+from sqlalchemy_thanosql.ddl import (
     ThanoSQLDDLCompiler,
+    ThanoSQLIdentifierPreparer,
     ThanoSQLTypeCompiler,
+    numbers_itself,
 )
-from sqlalchemy_thanosql.types import sqlalchemy_type
+from sqlalchemy_thanosql.reflection import Reflection
+from sqlalchemy_thanosql.types import COLSPECS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
     from sqlalchemy.engine import URL, Connection
 
-HIDDEN_SCHEMAS = frozenset({"information_schema"})
-
-TABLES = """
-    SELECT table_name FROM information_schema.tables
-    WHERE table_schema = :schema AND table_type LIKE :kind ORDER BY table_name
-"""
-COLUMNS = """
-    SELECT column_name, data_type, is_nullable FROM information_schema.columns
-    WHERE table_schema = :schema AND table_name = :table ORDER BY ordinal_position
-"""
-KEY = """
-    SELECT column_name FROM thanosql.columns
-    WHERE table_name = :table AND key_position IS NOT NULL ORDER BY key_position
-"""
-SCHEMAS = "SELECT DISTINCT table_schema FROM information_schema.tables"
+AUTOCOMMIT = "AUTOCOMMIT"
 
 
-class ThanoSQLDialect(DefaultDialect):
+class ThanoSQLExecutionContext(DefaultExecutionContext):
+    """One statement on its way."""
+
+    def get_insert_default(self, column: Any) -> Any:
+        """Return a key that is not given: 63 random bits (see `ddl.RANDOM_KEY`)."""
+        if numbers_itself(column):
+            return secrets.randbits(63)
+        return super().get_insert_default(column)
+
+
+class ThanoSQLDialect(Reflection, DefaultDialect):
     """ThanoSQL for SQLAlchemy 1.4 to 2.1.
 
     URLs are the driver's: ``thanosql://user:token@host:port/?tls=true`` for a server,
@@ -48,20 +48,52 @@ class ThanoSQLDialect(DefaultDialect):
     driver = "flight"
     default_paramstyle = "qmark"
     default_schema_name = "public"
+    default_isolation_level = AUTOCOMMIT
+    max_identifier_length = 128
+
+    statement_compiler = ThanoSQLCompiler
     type_compiler_cls = ThanoSQLTypeCompiler
-    ddl_compiler = ThanoSQLDDLCompiler
     type_compiler = ThanoSQLTypeCompiler  # the name of the same in SQLAlchemy 1.4
+    ddl_compiler = ThanoSQLDDLCompiler
+    preparer = ThanoSQLIdentifierPreparer
+    colspecs = COLSPECS
+
     supports_statement_cache = True
+    supports_schemas = True
+    supports_views = True
     supports_alter = False
-    supports_sane_rowcount = False
+    supports_comments = True
+    inline_comments = False
+    supports_sane_rowcount = True
     supports_sane_multi_rowcount = False
     supports_native_boolean = True
     supports_native_decimal = True
     supports_default_values = True
+    supports_empty_insert = False
     supports_multivalues_insert = True
+    supports_is_distinct_from = True
     supports_sequences = False
+    supports_identity_columns = False
+    supports_server_side_cursors = False
     postfetch_lastrowid = False
+    preexecute_autoincrement_sequences = True
+    execution_ctx_cls = ThanoSQLExecutionContext
+    insert_returning = False
+    update_returning = False
+    delete_returning = False
+    use_insertmanyvalues = False
     insert_executemany_returning = False
+
+    def __init__(
+        self,
+        *,
+        json_serializer: Any = None,
+        json_deserializer: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self._json_serializer = json_serializer
+        self._json_deserializer = json_deserializer
 
     @classmethod
     def import_dbapi(cls) -> ModuleType:
@@ -77,90 +109,73 @@ class ThanoSQLDialect(DefaultDialect):
 
     def create_connect_args(self, url: URL) -> tuple[list[Any], dict[str, Any]]:
         """Return the arguments of `thanosql.connect` for a URL."""
-        return [url.render_as_string(hide_password=False)], {}
+        plain = url.set(drivername=self.name)
+        return [plain.render_as_string(hide_password=False)], {}
 
     def initialize(self, connection: Connection) -> None:
         """Skip the questions that SQLAlchemy asks; the answers are known."""
 
+    # ---- Transactions: there are none, every statement commits itself -----
+
     def do_rollback(self, dbapi_connection: Any) -> None:
         """Do nothing: every statement has committed itself."""
 
-    def get_schema_names(self, connection: Connection, **options: Any) -> list[str]:
-        """Return the schemas that hold tables, and the default one."""
-        found = {row[0] for row in connection.execute(text(SCHEMAS))}
-        return sorted((found | {self.default_schema_name}) - HIDDEN_SCHEMAS)
+    def do_commit(self, dbapi_connection: Any) -> None:
+        """Do nothing: every statement has committed itself."""
 
-    def get_table_names(
-        self, connection: Connection, schema: str | None = None, **options: Any
-    ) -> list[str]:
-        """Return the tables of a schema."""
-        return self._relations(connection, schema, "%TABLE")
+    def get_isolation_level_values(self, dbapi_connection: Any) -> Sequence[Any]:
+        """Return the one isolation level."""
+        return (AUTOCOMMIT,)
 
-    def get_view_names(
-        self, connection: Connection, schema: str | None = None, **options: Any
-    ) -> list[str]:
-        """Return the views of a schema."""
-        return self._relations(connection, schema, "%VIEW")
+    def get_isolation_level(self, dbapi_connection: Any) -> Any:
+        """Return the one isolation level."""
+        return AUTOCOMMIT
 
-    def has_table(
-        self,
-        connection: Connection,
-        table_name: str,
-        schema: str | None = None,
-        **options: Any,
-    ) -> bool:
-        """Return whether a table or view of that name is there."""
-        return table_name in self._relations(connection, schema, "%")
+    def get_default_isolation_level(self, dbapi_connection: Any) -> Any:
+        """Return the one isolation level."""
+        return AUTOCOMMIT
 
-    def get_columns(
-        self,
-        connection: Connection,
-        table_name: str,
-        schema: str | None = None,
-        **options: Any,
-    ) -> list[Any]:
-        """Return the columns of a table or view, in order.
+    def set_isolation_level(self, dbapi_connection: Any, level: Any) -> None:
+        """Do nothing for the one isolation level.
 
         Raises:
-            NoSuchTableError: there is no table or view of that name.
+            ArgumentError: SQLAlchemy 1.4 does not check the level itself.
         """
-        wanted = {"schema": schema or self.default_schema_name, "table": table_name}
-        rows = connection.execute(text(COLUMNS), wanted).fetchall()
-        if not rows:
-            raise NoSuchTableError(table_name)
-        return [
-            {
-                "name": name,
-                "type": sqlalchemy_type(type_),
-                "nullable": nullable == "YES",
-                "default": None,
-            }
-            for name, type_, nullable in rows
-        ]
+        if level != AUTOCOMMIT:
+            from sqlalchemy.exc import ArgumentError
 
-    def get_pk_constraint(
-        self, connection: Connection, table_name: str, schema: Any = None, **_: Any
-    ) -> Any:
-        """Return the primary key that is declared; it is not enforced."""
-        if schema not in (None, self.default_schema_name):
-            return {"constrained_columns": [], "name": None}
-        rows = connection.execute(text(KEY), {"table": table_name}).fetchall()
-        return {"constrained_columns": [row[0] for row in rows], "name": None}
+            raise ArgumentError(
+                f"Invalid value '{level}' for isolation_level. Valid isolation levels "
+                f"for {self.name} are {AUTOCOMMIT}"
+            )
 
-    def get_foreign_keys(
-        self, connection: Connection, table_name: str, schema: Any = None, **_: Any
-    ) -> Any:
-        """Return no foreign keys: tables have none."""
-        return []
+    def detect_autocommit_setting(self, dbapi_conn: Any) -> bool:
+        """Return that every statement commits itself."""
+        return True
 
-    def get_indexes(
-        self, connection: Connection, table_name: str, schema: Any = None, **_: Any
-    ) -> Any:
-        """Return no indexes: SQL sees none."""
-        return []
+    def reset_isolation_level(self, dbapi_conn: Any) -> None:
+        """Do nothing: there is one isolation level."""
 
-    def _relations(
-        self, connection: Connection, schema: str | None, kind: str
-    ) -> list[str]:
-        wanted = {"schema": schema or self.default_schema_name, "kind": kind}
-        return [row[0] for row in connection.execute(text(TABLES), wanted)]
+    # ---- Connections ------------------------------------------------------
+
+    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
+        """Return whether an error means that the connection cannot be used again.
+
+        These are SQLSTATE class 08, and a connection that has been closed.
+        """
+        errors = self.import_dbapi()
+        if not isinstance(e, errors.Error):
+            return False
+        state = getattr(e, "sqlstate", None) or ""
+        closed = isinstance(e, errors.InterfaceError) and "closed" in str(e)
+        return state.startswith("08") or closed
+
+    def do_executemany(
+        self, cursor: Any, statement: Any, parameters: Any, context: Any = None
+    ) -> None:
+        """Run a statement for many sets of parameters, or as often without any."""
+        if any(parameters):
+            cursor.executemany(statement, parameters)
+            return
+        for _ in parameters:
+            cursor.execute(statement)

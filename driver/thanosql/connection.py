@@ -95,6 +95,8 @@ def connect(
     user: str | None = None,
     password: str | None = None,
     tls_root_certs: bytes | str | os.PathLike[str] | None = None,
+    tls_client_cert: bytes | str | os.PathLike[str] | None = None,
+    tls_client_key: bytes | str | os.PathLike[str] | None = None,
     timeout: float | None = None,
     connect_timeout: float | None = None,
     **server_options: Any,
@@ -109,6 +111,9 @@ def connect(
         user: name for the handshake, with `password`; not needed with a token.
         password: the same secret as `token`.
         tls_root_certs: certificates to trust, as PEM bytes or the path of a file.
+        tls_client_cert: this client's own certificate, likewise, for servers that want
+            one.
+        tls_client_key: its private key, likewise.
         timeout: seconds that one statement may take; no limit if not given.
         connect_timeout: seconds to wait for the server's first answer, 10 if not given.
         server_options: settings of the server for a workspace folder, such as
@@ -123,6 +128,8 @@ def connect(
         "user": user,
         "password": password,
         "tls_root_certs": tls_root_certs,
+        "tls_client_cert": tls_client_cert,
+        "tls_client_key": tls_client_key,
         "timeout": timeout,
         "connect_timeout": connect_timeout,
     }

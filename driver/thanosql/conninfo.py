@@ -32,6 +32,13 @@ FORMS = (
     "or ./folder"
 )
 
+_PEM = {
+    "tls_root_certs": "certificates",
+    "tls_client_cert": "client certificate",
+    "tls_client_key": "client key",
+}
+"""Settings that are PEM bytes or the path of a file with them."""
+
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
@@ -46,6 +53,9 @@ class Conninfo:
         user: name for the handshake; None sends the token as it is.
         token: the secret, None if the server wants none.
         tls_root_certs: certificates to trust in PEM form, None for the system's.
+        tls_client_cert: this client's own certificate chain in PEM form, if the server
+            wants one.
+        tls_client_key: its private key in PEM form.
         timeout: seconds that one statement may take, None for no limit.
         connect_timeout: seconds that the server may take to answer the first call.
     """
@@ -55,6 +65,8 @@ class Conninfo:
     user: str | None = None
     token: str | None = field(default=None, repr=False)
     tls_root_certs: bytes | None = field(default=None, repr=False)
+    tls_client_cert: bytes | None = field(default=None, repr=False)
+    tls_client_key: bytes | None = field(default=None, repr=False)
     timeout: float | None = None
     connect_timeout: float = 10.0
 
@@ -147,7 +159,7 @@ def _query_settings(url: SplitResult) -> dict[str, Any]:
         "tls": _flag,
         "timeout": _seconds,
         "connect_timeout": _seconds,
-        "tls_root_certs": lambda _, text: text,
+        **dict.fromkeys(_PEM, lambda _, text: text),
         "token": lambda _, text: text,
     }
     found: dict[str, Any] = {}
@@ -182,18 +194,21 @@ def _checked(found: dict[str, Any]) -> Conninfo:
     for name in ("timeout", "connect_timeout"):
         if name in found and not found[name] > 0:
             raise InterfaceError(f"'{name}' must be above 0, not {found[name]}")
-    certificates = found.get("tls_root_certs")
-    if certificates is not None and not isinstance(certificates, bytes):
-        found["tls_root_certs"] = _read_certificates(certificates)
+    for name, what in _PEM.items():
+        content = found.get(name)
+        if content is not None and not isinstance(content, bytes):
+            found[name] = _read_pem(content, what)
+    if (found.get("tls_client_cert") is None) != (found.get("tls_client_key") is None):
+        raise InterfaceError("tls_client_cert and tls_client_key go together")
     return Conninfo(**found)
 
 
-def _read_certificates(path: str | os.PathLike[str]) -> bytes:
+def _read_pem(path: str | os.PathLike[str], what: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as ex:
         raise InterfaceError(
-            f"cannot read the certificates '{path}': {ex.strerror}"
+            f"cannot read the {what} '{path}': {ex.strerror}"
         ) from None
 
 

@@ -6,8 +6,9 @@ Nobody else in the driver knows pyarrow.flight.
 from __future__ import annotations
 
 import re
+import secrets
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -48,11 +49,17 @@ _SUFFIX = re.compile(
 )
 
 
+# Statements after which the server keeps something for this connection.
+_SETS = re.compile(r"\s*SET\b", re.IGNORECASE)
+_FAREWELL_SECONDS = 1.0
+
+
 class _Call(flight.ClientMiddleware):  # type: ignore[misc]  # pyarrow is untyped
     """Remembers the headers and trailers of one call."""
 
-    def __init__(self) -> None:
+    def __init__(self, calls: _Calls | None = None) -> None:
         super().__init__()
+        self._calls = calls
         self.received: dict[str, list[str | bytes]] = {}
 
     def sending_headers(self) -> dict[str, str]:
@@ -60,6 +67,10 @@ class _Call(flight.ClientMiddleware):  # type: ignore[misc]  # pyarrow is untype
 
     def received_headers(self, headers: dict[str, list[str | bytes]]) -> None:
         self.received.update(headers)
+        renewed = self.text("authorization")
+        if renewed and self._calls is not None:
+            # A signed token that ends soon comes with its successor.
+            self._calls.authorization = renewed.encode()
 
     def call_completed(self, exception: Exception | None) -> None:
         pass
@@ -78,14 +89,18 @@ class _Calls(flight.ClientMiddlewareFactory):  # type: ignore[misc]  # as above
 
     pyarrow shows trailers to client middleware only, and calls `start_call` on the
     calling thread.
+
+    Attributes:
+        authorization: the header of that name for the calls to come, or None.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.authorization: bytes | None = None
         self._of_thread = threading.local()
 
     def start_call(self, info: Any) -> _Call:
-        call = _Call()
+        call = _Call(self)
         self._of_thread.call = call
         return call
 
@@ -135,15 +150,18 @@ class Transport:
         self._info = info
         self._calls = _Calls()
         self._answered = False
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._session = (b"x-thanosql-session", secrets.token_hex(12).encode())
+        self._has_set = False
         with self.map_flight_errors():
             self._client = flight.connect(
                 info.location,
                 tls_root_certs=info.tls_root_certs,
+                cert_chain=info.tls_client_cert,
+                private_key=info.tls_client_key,
                 middleware=[self._calls],
             )
         try:
-            self._headers = self._authenticate()
+            self._calls.authorization = self._authenticate()
             self._greet()
         except BaseException:
             self.close()
@@ -152,6 +170,7 @@ class Transport:
     def execute(self, statement: Execute) -> ResultStream:
         """Start a statement and return its stream once the schema is known."""
         ticket = flight.Ticket(pack(statement))
+        self._has_set |= bool(_SETS.match(statement.query))
         with self.map_flight_errors():
             reader = self._client.do_get(ticket, self._options(self._info.timeout))
             return ResultStream(self, reader, self._calls.latest)
@@ -171,27 +190,39 @@ class Transport:
 
     def close(self) -> None:
         """Close the connection; the streams of running statements must be cancelled."""
+        if self._has_set:
+            self._close_session()
         self._client.close()
 
-    def _options(self, timeout: float | None) -> Any:
-        return flight.FlightCallOptions(timeout=timeout, headers=self._headers)
+    def _close_session(self) -> None:
+        """Let the server forget what was SET; it would do so by itself, but later."""
+        action = flight.Action("CloseSession", b"")
+        with suppress(errors.Error), self.map_flight_errors():
+            for _ in self._client.do_action(action, self._options(_FAREWELL_SECONDS)):
+                pass
 
-    def _authenticate(self) -> list[tuple[bytes, bytes]]:
+    def _options(self, timeout: float | None) -> Any:
+        headers = [self._session]
+        if self._calls.authorization:
+            headers.append((b"authorization", self._calls.authorization))
+        return flight.FlightCallOptions(timeout=timeout, headers=headers)
+
+    def _authenticate(self) -> bytes | None:
         info = self._info
         if info.user is not None:
             options = flight.FlightCallOptions(timeout=info.connect_timeout)
             with self.map_flight_errors():
                 token = info.token or ""
-                return [self._handshake(token, options)]
+                return self._handshake(token, options)
         if info.token is not None:
-            return [(b"authorization", f"Bearer {info.token}".encode())]
-        return []
+            return f"Bearer {info.token}".encode()
+        return None
 
-    def _handshake(self, token: str, options: Any) -> tuple[bytes, bytes]:
+    def _handshake(self, token: str, options: Any) -> bytes:
         user = self._info.user or ""
         try:
-            header: tuple[bytes, bytes]
-            header = self._client.authenticate_basic_token(user, token, options)
+            header: bytes
+            _, header = self._client.authenticate_basic_token(user, token, options)
         except flight.FlightInternalError:
             # "Could not finish writing": the stream broke before anybody answered. A
             # plain call says why, or that somebody is there after all.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import secrets
 import shutil
 import signal
 import sys
@@ -13,7 +12,13 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thanosql_server.config import DEFAULT_PORT, Config
+from thanosql_server.access import (
+    add_access_options,
+    new_token,
+    read_access,
+    read_limits,
+)
+from thanosql_server.config import DEFAULT_PORT, KEPT_HOURS, MOST_HOURS, Config
 from thanosql_server.engine.engine import Engine
 from thanosql_server.errors import InvalidValue, ThanoSQLError
 from thanosql_server.flight.server import FlightSqlServer
@@ -21,9 +26,6 @@ from thanosql_server.flight.server import FlightSqlServer
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
-
-GRACE_SECONDS = 10.0
-"""How long running statements may go on after the first SIGTERM or Ctrl-C."""
 
 
 class EmbeddedServer:
@@ -57,6 +59,7 @@ def serve_embedded(
     mounts: dict[str, str] | None = None,
     memory_limit: int | None = None,
     search_memory: int | None = None,
+    version_retention: float = KEPT_HOURS,
     hubs: Sequence[str] = (),
     fetch_models: bool = False,
     device: str = "auto",
@@ -70,6 +73,7 @@ def serve_embedded(
         mounts: path prefixes with a home elsewhere, such as `{"/data": "/mnt/x"}`.
         memory_limit: bytes for queries; half of the machine's memory by default.
         search_memory: bytes for vectors kept in memory; an eighth by default.
+        version_retention: hours for which replaced versions of tables are kept.
         hubs: folders and addresses that GET THANOSQL takes data sets and models from.
         fetch_models: whether a model of a hub is fetched when a statement names it.
         device: where models encode: `cpu`, `cuda`, `cuda:1`; a GPU if there is one.
@@ -79,11 +83,12 @@ def serve_embedded(
     config = Config(
         workspace=Path(workspace),
         location=location,
-        token=_new_token(),
+        token=new_token(),
         allowed_paths=tuple(Path(path) for path in allowed_paths),
         mounts=tuple((prefix, Path(home)) for prefix, home in (mounts or {}).items()),
         hubs=tuple(hubs),
         fetch_models=fetch_models,
+        version_retention=version_retention,
         device=device,
         precision=precision,
         **_limits(memory_limit, search_memory),
@@ -116,7 +121,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     try:
-        config, shown_token = _config(_parser().parse_args(arguments))
+        options = _parser().parse_args(arguments)
+        config, shown_token = _config(options)
         engine = Engine(config)
         server = FlightSqlServer(engine, config)
     except ThanoSQLError as error:
@@ -126,12 +132,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if shown_token:
         print(f"token: {config.token}", flush=True)
     threading.Thread(target=engine.preload, name="preload", daemon=True).start()
-    _until_stopped(server)
+    _until_stopped(server, options.grace)
     engine.close()
     return 0
 
 
-def _until_stopped(server: FlightSqlServer) -> None:
+def _until_stopped(server: FlightSqlServer, grace: float) -> None:
     """Wait for a signal, then let running statements end; a second one ends them."""
     stopped = threading.Event()
 
@@ -146,7 +152,7 @@ def _until_stopped(server: FlightSqlServer) -> None:
     try:
         while not stopped.wait(0.5):
             pass
-        server.shutdown(GRACE_SECONDS)
+        server.shutdown(grace)
     except KeyboardInterrupt:
         server.shutdown()
     finally:
@@ -195,60 +201,55 @@ def _parser() -> argparse.ArgumentParser:
         default="auto",
         help="with which numbers: auto, fp32, fp16, bf16, int8",
     )
-    add("--token-file", type=Path, help="file with the token that clients present")
-    add("--tls-cert", type=Path, help="certificate chain in PEM form")
-    add("--tls-key", type=Path, help="private key in PEM form")
+    add_access_options(parser)
     add("--memory-limit", type=int, help="bytes for queries (default: half of memory)")
     add(
         "--search-memory",
         type=int,
         help="bytes for vectors that searches keep in memory (default: an eighth)",
     )
+    add(
+        "--version-retention",
+        type=_hours,
+        default=KEPT_HOURS,
+        metavar="HOURS",
+        help="how long replaced versions of tables stay (default: 24)",
+    )
     return parser
 
 
 def _config(options: argparse.Namespace) -> tuple[Config, bool]:
     """Return the settings, and whether the token was made up and must be shown."""
-    token, shown = _token(options.token_file)
-    tls = _tls(options.tls_cert, options.tls_key)
-    scheme = "grpc+tls" if tls else "grpc"
+    access = read_access(options)
+    scheme = "grpc+tls" if access.tls else "grpc"
     host = f"[{options.host}]" if ":" in options.host else options.host
     config = Config(
         workspace=options.workspace,
         location=f"{scheme}://{host}:{options.port}",
-        token=token,
+        token=access.token,
+        users=access.users,
+        signing_key=access.signing_key,
         allowed_paths=tuple(options.allow_path),
         mounts=tuple(_mount(text) for text in options.mount),
         hubs=tuple(options.hub),
         fetch_models=options.fetch_models,
         device=options.device,
         precision=options.precision,
-        tls=tls,
+        tls=access.tls,
+        tls_client_ca=access.tls_client_ca,
+        limits=read_limits(options),
+        version_retention=options.version_retention,
         **_limits(options.memory_limit, options.search_memory),
     )
-    return config, shown
+    return config, access.made_up
 
 
-def _token(file: Path | None) -> tuple[str, bool]:
-    if file is None:
-        return _new_token(), True
-    token = _read(file, "--token-file").decode("utf-8", "replace").strip()
-    if not token:
-        raise InvalidValue("--token-file is empty; write a token into it")
-    return token, False
-
-
-def _new_token() -> str:
-    """Return a secret of hex digits: one that began with - would read as an option."""
-    return secrets.token_hex(24)
-
-
-def _tls(certificate: Path | None, key: Path | None) -> tuple[bytes, bytes] | None:
-    if certificate is None and key is None:
-        return None
-    if certificate is None or key is None:
-        raise InvalidValue("--tls-cert and --tls-key go together; give both")
-    return _read(certificate, "--tls-cert"), _read(key, "--tls-key")
+def _hours(text: str) -> float:
+    """Return a number of hours; argparse turns the error into its own."""
+    hours = float(text)
+    if not 0 <= hours <= MOST_HOURS:
+        raise ValueError
+    return hours
 
 
 def _mount(text: str) -> tuple[str, Path]:
@@ -256,11 +257,3 @@ def _mount(text: str) -> tuple[str, Path]:
     if not (prefix.startswith("/") and equals and home):
         raise InvalidValue(f"--mount takes /PREFIX=DIR, not '{text}'")
     return prefix.rstrip("/"), Path(home)
-
-
-def _read(file: Path, option: str) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        reason = error.strerror or "it cannot be read"
-        raise InvalidValue(f"{option} {file}: {reason}") from None

@@ -10,6 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from thanosql_server.callers import NOBODY_ASKED, Caller
 from thanosql_server.errors import Cancelled
 from thanosql_server.settings import Settings
 
@@ -29,15 +30,26 @@ class Control:
 
     Attributes:
         settings: those of the session that the statement belongs to.
+        caller: whose statement it is.
         progress: how far it is, if it has said so.
         rows_affected: rows it has changed; -1 if not known.
+        rows_returned: rows it has handed over so far.
     """
 
     MAX_WARNINGS = 20
     MAX_NOTES = 20
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        caller: Caller = NOBODY_ASKED,
+        timeout: float = 0.0,
+    ) -> None:
         self.settings = settings if settings is not None else Settings()
+        self.caller = caller
+        self._timeout = timeout
+        self._reason = "the statement was cancelled"
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
         self._warnings: list[str] = []
@@ -46,10 +58,16 @@ class Control:
         self._started = time.monotonic()
         self.progress: Progress | None = None
         self.rows_affected = -1
+        self.rows_returned = 0
 
     @property
     def cancelled(self) -> bool:
-        """Whether someone asked the statement to stop."""
+        """Whether someone asked the statement to stop, or its time is over."""
+        if self._timeout and self.seconds > self._timeout:
+            self.cancel(
+                f"the statement took longer than the {self._timeout:g} s it may take "
+                "(statement_timeout) and was stopped"
+            )
         return self._cancelled.is_set()
 
     @property
@@ -70,14 +88,26 @@ class Control:
         with self._lock:
             return tuple(self._notes)
 
-    def cancel(self) -> None:
-        """Ask the statement to stop at its next check."""
-        self._cancelled.set()
+    def cancel(self, reason: str = "") -> None:
+        """Ask the statement to stop at its next check; the first reason counts."""
+        with self._lock:
+            if reason and not self._cancelled.is_set():
+                self._reason = reason
+            self._cancelled.set()
+
+    def cancellation(self) -> Cancelled:
+        """Return the error that says why the statement was stopped."""
+        with self._lock:
+            return Cancelled(self._reason)
+
+    def restart_clock(self) -> None:
+        """Let the statement's time begin now, after it has waited for its turn."""
+        self._started = time.monotonic()
 
     def check(self) -> None:
-        """Raise Cancelled if the statement was asked to stop."""
-        if self._cancelled.is_set():
-            raise Cancelled("the statement was cancelled")
+        """Raise Cancelled if the statement was asked to stop, or its time is over."""
+        if self.cancelled:
+            raise self.cancellation()
 
     def report(self, phase: str, done: int, total: int = 0, message: str = "") -> None:
         """Note the progress, and stop here if the statement was cancelled."""

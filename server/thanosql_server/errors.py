@@ -11,12 +11,16 @@
      ├── InvalidValue            22023  an option or parameter with a wrong value
      ├── InvalidData             22000  a file or a row that cannot be used
      ├── NotNullViolation        23502  a NULL for a column declared NOT NULL
-     ├── PermissionDenied        42501  a path outside the allowed folders
+     ├── PermissionDenied        42501  a path outside the allowed folders, a role
      ├── Unauthenticated         28000
      ├── NotSupported            0A000
      ├── Cancelled               57014
      ├── Conflict                40001  another writer was faster; try again
      ├── ResourceExhausted       53000
+     ├── TooManyStatements       53300  the server runs as many as it may
+     ├── StatementTooComplex     54001  too long, or too much inside each other
+     ├── ShuttingDown            57P01
+     ├── SessionEnded            57P05  unused for too long; its settings are gone
      ├── HubUnreachable          HV00N  a hub does not answer; our server does
      └── InternalError           XX000  ours to mend; the text carries an id for the log
 
@@ -134,7 +138,7 @@ class NotNullViolation(ThanoSQLError):
 
 
 class PermissionDenied(ThanoSQLError):
-    """A path outside the allowed folders."""
+    """A path outside the allowed folders, or what the user's role may not do."""
 
     sqlstate = "42501"
 
@@ -152,7 +156,7 @@ class NotSupported(ThanoSQLError):
 
 
 class Cancelled(ThanoSQLError):
-    """The client cancelled the statement or went away."""
+    """The statement was cancelled, its client went away, or its time was over."""
 
     sqlstate = "57014"
 
@@ -167,6 +171,30 @@ class ResourceExhausted(ThanoSQLError):
     """A limit on memory, disk or size was reached."""
 
     sqlstate = "53000"
+
+
+class TooManyStatements(ThanoSQLError):
+    """As many statements run and wait as the server admits; try again later."""
+
+    sqlstate = "53300"
+
+
+class StatementTooComplex(ThanoSQLError):
+    """The text is too long, or too much of it stands inside each other."""
+
+    sqlstate = "54001"
+
+
+class ShuttingDown(ThanoSQLError):
+    """The server ends and takes no new statements."""
+
+    sqlstate = "57P01"
+
+
+class SessionEnded(ThanoSQLError):
+    """The session went unused for too long; what it had set is no longer set."""
+
+    sqlstate = "57P05"
 
 
 class HubUnreachable(ThanoSQLError):

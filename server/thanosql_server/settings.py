@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import re
 import threading
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from thanosql_server.errors import InvalidValue, UndefinedObject, nearest
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 SettingValue: TypeAlias = "int | float | str | bool"
+
+_DURATION = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)\s*", re.IGNORECASE)
+_SECONDS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_WORDS = {"true": True, "on": True, "yes": True, "false": False, "off": False}
+_WORDS["no"] = False
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,7 @@ class Setting:
         minimum: the smallest number, if it is one.
         maximum: the largest number, if it is one.
         choices: the texts it may have, if it is a text and not free.
+        unit: of its numbers, "s" for seconds; then texts such as '500ms' are read.
     """
 
     name: str
@@ -30,13 +41,15 @@ class Setting:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    unit: str = ""
 
     def checked(self, value: SettingValue) -> SettingValue:
-        """Return a value of this setting's type.
+        """Return a value of this setting's type; texts are read as SET writes them.
 
         Raises:
             InvalidValue: the value is of another type, or out of bounds.
         """
+        value = self._read(value)
         if isinstance(self.default, bool):
             fits = isinstance(value, bool)
         elif isinstance(self.default, str):
@@ -49,10 +62,25 @@ class Setting:
             raise InvalidValue(f"{self.name} must be {self._expected()}, not {value!r}")
         return value
 
+    def _read(self, value: SettingValue) -> SettingValue:
+        """Return what a text means for a setting that is none."""
+        if isinstance(self.default, str) or not isinstance(value, str):
+            return value
+        if isinstance(self.default, bool):
+            return _WORDS.get(value.lower(), value)
+        if self.unit == "s":
+            return _seconds(value)
+        try:
+            return int(value) if isinstance(self.default, int) else float(value)
+        except ValueError:
+            return value
+
     def _is_number(self, value: SettingValue) -> bool:
         if isinstance(value, (bool, str)):
             return False
         if isinstance(self.default, int) and not isinstance(value, int):
+            return False
+        if not math.isfinite(value):
             return False
         low = self.minimum is None or value >= self.minimum
         return low and (self.maximum is None or value <= self.maximum)
@@ -64,12 +92,37 @@ class Setting:
             some = ", ".join(repr(choice) for choice in self.choices)
             return f"one of {some}" if some else "a text in quotes"
         kind = "a whole number" if isinstance(self.default, int) else "a number"
-        if self.minimum is not None and self.maximum is not None:
-            return f"{kind} from {self.minimum:g} to {self.maximum:g}"
-        return kind if self.minimum is None else f"{kind} of at least {self.minimum:g}"
+        if self.unit == "s":
+            return (
+                f"a text such as '500ms' or '2min', or {kind} of seconds{self._range()}"
+            )
+        return kind + self._range()
 
+    def _range(self) -> str:
+        if self.minimum is None:
+            return ""
+        if self.maximum is None:
+            return f" of at least {self.minimum:g}"
+        return f" from {self.minimum:g} to {self.maximum:g}"
+
+
+def _seconds(text: str) -> SettingValue:
+    """Return the seconds of '30s' or '500ms'; the text itself if it is neither."""
+    match = _DURATION.fullmatch(text)
+    unit = _SECONDS.get(match[2].lower()) if match else None
+    return text if match is None or unit is None else float(match[1]) * unit
+
+
+STATEMENT_TIMEOUT = "statement_timeout"
 
 _ALL = (
+    Setting(
+        STATEMENT_TIMEOUT,
+        0.0,
+        "How long a statement may take, reading of its rows included; 0 is no limit.",
+        minimum=0,
+        unit="s",
+    ),
     Setting(
         "hnsw.ef_search",
         128,
@@ -97,9 +150,14 @@ def setting_named(name: str) -> Setting:
 
 
 class Settings:
-    """The values of one session; safe from any thread."""
+    """The values of one session; safe from any thread.
 
-    def __init__(self) -> None:
+    Args:
+        keep: called with them before a value is set; may refuse.
+    """
+
+    def __init__(self, keep: Callable[[Settings], None] | None = None) -> None:
+        self._keep = keep
         self._values: dict[str, SettingValue] = {}
         self._lock = threading.Lock()
 
@@ -112,15 +170,28 @@ class Settings:
         """Return the value of a setting that is a whole number."""
         return int(self[name])
 
+    def number(self, name: str) -> float:
+        """Return the value of a setting that is a number."""
+        return float(self[name])
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything is not as in a new session."""
+        with self._lock:
+            return bool(self._values)
+
     def set(self, name: str, value: SettingValue) -> None:
         """Give a setting a value for this session.
 
         Raises:
             UndefinedObject: there is no such setting.
             InvalidValue: the value is of another type, or out of bounds.
+            NotSupported: the client has no session.
         """
         setting = setting_named(name)
         checked = setting.checked(value)
+        if self._keep is not None:
+            self._keep(self)
         with self._lock:
             self._values[setting.name] = checked
 
@@ -134,3 +205,10 @@ class Settings:
         with self._lock:
             for known in names:
                 self._values.pop(known, None)
+
+
+def shown(value: SettingValue) -> str:
+    """Return a value as SET reads it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, float) else str(value)

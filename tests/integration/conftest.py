@@ -10,6 +10,9 @@ import pytest
 import thanosql
 import thanosql_server
 from tests.integration.servers import Nursery, Servers, spawn
+from thanosql_server.config import Config
+from thanosql_server.engine.engine import Engine
+from thanosql_server.flight.server import FlightSqlServer
 from thanosql_server.scenes import held_out_scenes, write_scenes
 
 DEMO_CLIP = Path(thanosql_server.__file__).parent / "demo_clip"
@@ -37,6 +40,16 @@ def fork_server(tmp_path, nursery):
     servers = Servers(tmp_path, nursery.fork)
     yield servers
     servers.close()
+
+
+@pytest.fixture(scope="module")
+def flight_server(tmp_path_factory):
+    """A server in this process, on an empty workspace."""
+    config = Config(tmp_path_factory.mktemp("flight") / "workspace")
+    engine = Engine(config)
+    with FlightSqlServer(engine, config) as server:
+        yield server
+    engine.close()
 
 
 @pytest.fixture(scope="module")

@@ -29,8 +29,13 @@ TYPES = [
     ("VARBINARY(5)", "binary", b"x"),
     ("DATE", "date32[day]", datetime.date(9999, 12, 31)),
     ("TIME", "time64[ns]", datetime.time(1, 2, 3)),
+    ("TIME(2)", "time32[ms]", datetime.time(1, 2, 3)),
+    ("TIME(4)", "time64[us]", datetime.time(1, 2, 3)),
     ("TIMESTAMP", "timestamp[us]", datetime.datetime(9999, 12, 31, 1, 2, 3, 4)),
     ("TIMESTAMP(3)", "timestamp[ms]", datetime.datetime(2024, 1, 2)),
+    ("TIMESTAMP(0)", "timestamp[s]", datetime.datetime(2024, 1, 2)),
+    ("TIMESTAMP(5)", "timestamp[us]", datetime.datetime(2024, 1, 2)),
+    ("TIMESTAMP(7) WITHOUT TIME ZONE", "timestamp[ns]", datetime.datetime(2024, 1, 2)),
     ("TIMESTAMPTZ", "timestamp[us, tz=UTC]",
      datetime.datetime(2024, 1, 2, tzinfo=datetime.timezone.utc)),
     ("TIMESTAMP WITH TIME ZONE[]", "list<item: timestamp[us, tz=UTC]>",
@@ -135,7 +140,9 @@ def test_a_null_is_refused_where_none_is_allowed(declared, write_csv, sql):
 def test_what_is_declared_is_listed(declared):
     declared.execute("COMMENT ON COLUMN t.ID IS 'number'")
     declared.execute("COMMENT ON COLUMN t.name IS NULL")
-    declared.execute("SELECT * EXCLUDE (table_name, data_type) FROM thanosql.columns")
+    declared.execute(
+        "SELECT * EXCLUDE (table_schema, table_name, data_type) FROM thanosql.columns"
+    )
     assert declared.fetchall() == [
         ("id", 1, False, None, 1, None, "number"),
         ("name", 2, False, "'x' || 'y'", None, None, None),

@@ -122,7 +122,7 @@ def test_views_are_listed_as_such(cursor, rows):
     assert rows(sql) == [("t", "BASE TABLE"), ("v", "VIEW")]
     assert rows("DESCRIBE v") == [("a10", "Int64", "YES"), ("b", "Utf8", "YES")]
     definition = "SELECT a * 10 AS a10, b FROM t WHERE a > 1"
-    assert rows("SELECT * FROM thanosql.views") == [("v", definition)]
+    assert rows("SELECT * FROM thanosql.views") == [("public", "v", definition)]
 
 
 def test_clauses_in_views_work_as_if_written_there(searchable_connection):

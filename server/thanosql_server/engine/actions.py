@@ -14,10 +14,10 @@ import pyarrow as pa
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.columns import pick_image_column, pick_text_column
 from thanosql_server.engine.converting import embedded
-from thanosql_server.engine.defaults import completed
 from thanosql_server.engine.executor import in_thread, reader
+from thanosql_server.engine.loading import APPEND, FAIL, REPLACE, load, reported
+from thanosql_server.engine.places import place_of
 from thanosql_server.engine.plan import NO_ROWS, Plan
-from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.engine.storing import (
     batch_size_of,
     embed_of,
@@ -30,7 +30,6 @@ from thanosql_server.errors import (
     InvalidStatement,
     InvalidValue,
     ThanoSQLError,
-    UndefinedObject,
 )
 from thanosql_server.ml.families import family
 from thanosql_server.ml.placement import OPTIONS as PLACEMENT_OPTIONS
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from thanosql_server.control import Control
+    from thanosql_server.engine.places import Place
     from thanosql_server.engine.planning import Planning
     from thanosql_server.errors import Position
     from thanosql_server.ml.families import Family
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
         CreateTableUsing,
         DeleteModel,
         DropTable,
-        TableName,
     )
     from thanosql_server.sql.options import Options, Parameter
 
@@ -85,19 +84,14 @@ def copy(planning: Planning, node: Copy) -> Plan:
     """COPY t FROM 'file or folder': make or extend a table from files."""
     options = planning.bound(node.options)
     options.require_known(COPY_OPTIONS, "COPY")
-    name = stored_name(node.table)
+    place = place_of(planning.environment.workspace, node.table)
     mode = _copy_mode(options)
-    shown = _path(planning, node.source, node.source_position)
-    workspace = planning.environment.workspace
+    shown = path_of(planning, node.source, node.source_position)
 
     def work(control: Control) -> int:
         source = _opened(planning, node, shown, options, control)
-        batches = _reported(source, control, "copying")
-        if mode == "append" and workspace.tables.exists(name):
-            table = workspace.tables.open(name)
-            rows = completed(planning, table, batches, control)
-            return workspace.tables.append(name, rows)
-        return workspace.tables.create(name, batches, overwrite=mode == "replace")
+        batches = reported(source, control, "copying")
+        return load(planning, place, batches, mode, control)
 
     return action(work, text_parameters(node.parameter_count))
 
@@ -139,15 +133,15 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
     environment = planning.environment
     position = node.model_position
     handle = environment.models.find(node.model, position, planning.control)
-    name = stored_name(node.table)
+    place = place_of(environment.workspace, node.table)
     overwrite = options.flag("overwrite", False)
     batch_size_of(options)
     environment.encoders.chosen(handle, options)
-    shown = _path(planning, node.source, node.source_position)
-    tables, paths = environment.workspace.tables, environment.workspace.paths
+    shown = path_of(planning, node.source, node.source_position)
+    paths = environment.workspace.paths
 
     def work(control: Control) -> int:
-        if node.if_not_exists and tables.exists(name):
+        if node.if_not_exists and place.tables.exists(place.name):
             return 0
         folder = _at(node.source_position, partial(paths.existing_folder, shown))
         files = list_images(folder, shown, _extensions(options), paths)
@@ -162,7 +156,9 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
             origins_of(planning, present, options),
             embed_of(planning, present, options, control),
         )
-        return tables.create(name, batches, overwrite=overwrite, origins_of=column)
+        return place.tables.create(
+            place.name, batches, overwrite=overwrite, origins_of=column
+        )
 
     return action(work, text_parameters(node.parameter_count))
 
@@ -171,40 +167,41 @@ def create_table_as(planning: Planning, node: CreateTableAs) -> Plan:
     """CREATE TABLE t AS SELECT ...: store the rows of a query."""
     frame = planning.frame(node.query)
     schema = frame.schema()
-    name = stored_name(node.table)
-    tables = planning.environment.workspace.tables
+    place = place_of(planning.environment.workspace, node.table)
 
     def work(control: Control) -> int:
-        if not may_create(planning, node):
+        if not may_create(place, node):
             return 0
         batches = queries.rows(planning, frame, schema, control)
-        return tables.create(name, reader(batches, schema), overwrite=node.or_replace)
+        return place.tables.create(
+            place.name, reader(batches, schema), overwrite=node.or_replace
+        )
 
     return action(work, planning.parameter_schema(frame))
 
 
 def drop_table(planning: Planning, node: DropTable) -> Plan:
     """DROP TABLE [IF EXISTS] t, ...: all of them must be there, or none is dropped."""
-    names = [stored_name(table) for table in node.tables]
-    tables = planning.environment.workspace.tables
-    views = planning.environment.workspace.views
+    places = [place_of(planning.environment.workspace, one) for one in node.tables]
 
     def work(control: Control) -> int:
         control.check()
-        for table, name in zip(node.tables, names, strict=True):
-            if views.exists(name):
+        for table, place in zip(node.tables, places, strict=True):
+            if place.views.exists(place.name):
                 raise InvalidStatement(
-                    f"'{name}' is a view; DROP VIEW removes it", position=table.position
+                    f"'{place.name}' is a view; DROP VIEW removes it",
+                    position=table.position,
                 )
-            if not node.if_exists and not tables.exists(name):
+            if not node.if_exists and not place.tables.exists(place.name):
                 # Only if it is not there: a damaged one can be dropped.
-                _at(table.position, partial(tables.open, name))
-        reading = readers(planning.environment, names) if node.cascade else []
-        for name in names:
-            if tables.exists(name):
-                tables.drop(name)
-        for view in reading:
-            views.drop(view)
+                _at(table.position, partial(place.tables.open, place.name))
+        keys = [place.key for place in places]
+        reading = readers(planning.environment, keys) if node.cascade else []
+        for place in places:
+            if place.tables.exists(place.name):
+                place.tables.drop(place.name)
+        for views, name in reading:
+            views.drop(name)
         return -1
 
     return action(work)
@@ -222,36 +219,19 @@ def delete_model(planning: Planning, node: DeleteModel) -> Plan:
     return action(work)
 
 
-def stored_name(table: TableName) -> str:
-    """Return the name of a table in the one schema that can be written.
-
-    Raises:
-        UndefinedObject: the name is qualified with another schema or catalog.
-    """
-    *qualifiers, name = table.parts
-    if qualifiers in ([], [SCHEMA], [CATALOG, SCHEMA]):
-        return name
-    raise UndefinedObject(
-        f"tables cannot be written in schema '{'.'.join(qualifiers)}'; "
-        f"they live in '{SCHEMA}'",
-        position=table.position,
-    )
-
-
-def may_create(planning: Planning, node: CreateTableAs | CreateTable) -> bool:
+def may_create(place: Place, node: CreateTableAs | CreateTable) -> bool:
     """Return whether CREATE TABLE has something to do.
 
     Raises:
         DuplicateObject: the table is there, and neither IF NOT EXISTS nor OR REPLACE
             is written.
     """
-    name = stored_name(node.table)
-    if node.or_replace or not planning.environment.workspace.tables.exists(name):
+    if node.or_replace or not place.tables.exists(place.name):
         return True
     if node.if_not_exists:
         return False
     raise DuplicateObject(
-        f"table '{name}' already exists; choose another name, or write CREATE OR "
+        f"table '{place.name}' already exists; choose another name, or write CREATE OR "
         "REPLACE TABLE",
         position=node.table.position,
     )
@@ -294,7 +274,9 @@ def _model_name(node: BuildModel) -> str:
     return name
 
 
-def _path(planning: Planning, value: str | Parameter, position: Position) -> str:
+def path_of(
+    planning: Planning, value: str | Parameter, position: Position, word: str = "FROM"
+) -> str:
     """Return a statement's path; "?" while the parameters are not known."""
     if isinstance(value, str):
         return value
@@ -303,7 +285,7 @@ def _path(planning: Planning, value: str | Parameter, position: Position) -> str
     path: Any = planning.arguments[value.index - 1].as_py()
     if not isinstance(path, str):
         raise InvalidValue(
-            f"FROM takes the path of a file or folder, not {path!r}",
+            f"{word} takes the path of a file or folder, not {path!r}",
             position=position,
         )
     return path
@@ -311,10 +293,10 @@ def _path(planning: Planning, value: str | Parameter, position: Position) -> str
 
 def _copy_mode(options: Options) -> str:
     """Return fail, replace or append; `overwrite=True` is the older word."""
-    mode = options.text("if_exists", "fail")
-    if mode not in ("fail", "replace", "append"):
+    mode = options.text("if_exists", FAIL)
+    if mode not in (FAIL, REPLACE, APPEND):
         raise options.invalid("if_exists", "'fail', 'replace' or 'append'")
-    return "replace" if options.flag("overwrite", False) else mode
+    return REPLACE if options.flag("overwrite", False) else mode
 
 
 def _extensions(options: Options) -> tuple[str, ...] | None:
@@ -344,22 +326,7 @@ def _opened(
     return read_file(path, shown, encoding=encoding, control=control)
 
 
-def _reported(
-    source: pa.RecordBatchReader, control: Control, phase: str
-) -> pa.RecordBatchReader:
-    """Return the same rows; each batch checks for a cancel and reports progress."""
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        done = 0
-        for batch in source:
-            yield batch
-            done += batch.num_rows
-            control.report(phase, done)
-
-    return pa.RecordBatchReader.from_batches(source.schema, batches())
-
-
-def _at(position: Position, work: Callable[[], Any]) -> Any:
+def _at(position: Position | None, work: Callable[[], Any]) -> Any:
     """Do `work`, giving its errors the position."""
     try:
         return work()

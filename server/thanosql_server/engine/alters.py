@@ -8,12 +8,13 @@ import pyarrow as pa
 from datafusion import col
 
 from thanosql_server.engine import query as queries
-from thanosql_server.engine.actions import action, stored_name
+from thanosql_server.engine.actions import action
 from thanosql_server.engine.catalog import TARGET_SCHEMA
 from thanosql_server.engine.column_types import column_type, media_of
 from thanosql_server.engine.defaults import checked_default
 from thanosql_server.engine.definitions import declared_field
 from thanosql_server.engine.faults import translate
+from thanosql_server.engine.places import place_of
 from thanosql_server.engine.provider import ROW_ID_FIELD
 from thanosql_server.engine.targets import at, column_of, opened
 from thanosql_server.errors import DuplicateObject, InvalidStatement, NotSupported
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from thanosql_server.control import Control
+    from thanosql_server.engine.places import Place
     from thanosql_server.engine.plan import Plan
     from thanosql_server.engine.planning import Planning
     from thanosql_server.errors import Position
@@ -39,10 +41,12 @@ if TYPE_CHECKING:
 
 def alter_table(planning: Planning, node: AlterTable) -> Plan:
     """ALTER TABLE t ADD|DROP|RENAME|ALTER ...: checked now, carried out by run."""
-    tables = planning.environment.workspace.tables
-    if node.if_exists and not tables.exists(stored_name(node.table)):
+    place = place_of(planning.environment.workspace, node.table)
+    if node.if_exists and not place.tables.exists(place.name):
         return action(lambda control: -1)
     table = opened(planning, node.table)
+    if isinstance(node.change, nodes.RenameTable):
+        return action(_rename_table(planning, place, node.change))
     change = _CHANGES[type(node.change)](planning, table, node.change)
 
     def work(control: Control) -> int:
@@ -58,9 +62,9 @@ def _add_column(planning: Planning, table: Table, change: nodes.AddColumn) -> Wo
     if column.name in table.schema.names and change.if_not_exists:
         return lambda control: None
     _require_new(table, column.name, column.position)
-    if column.is_key:
+    if column.constraints:
         raise NotSupported(
-            "the key of a table cannot be changed yet; it is declared with CREATE "
+            "the keys of a table cannot be changed yet; they are declared with CREATE "
             "TABLE",
             position=column.position,
         )
@@ -109,12 +113,23 @@ def _rename_column(
     return _alter(table, lambda dataset: alterations.rename_column(dataset, old, new))
 
 
-def _rename_table(planning: Planning, table: Table, change: nodes.RenameTable) -> Work:
-    new = stored_name(change.new)
-    tables = planning.environment.workspace.tables
-    return lambda control: at(
-        change.new.position, lambda: tables.rename(table.name, new)
-    )
+def _rename_table(
+    planning: Planning, place: Place, change: nodes.RenameTable
+) -> Callable[[Control], int]:
+    """Rename a table within its schema, which need not be written again."""
+    new = change.new
+    named = place_of(planning.environment.workspace, new) if new.parts[1:] else place
+    if named.schema != place.schema:
+        raise NotSupported(
+            f"a table stays in its schema, '{place.schema}'", position=new.position
+        )
+
+    def work(control: Control) -> int:
+        control.check()
+        at(new.position, lambda: place.tables.rename(place.name, new.name))
+        return -1
+
+    return work
 
 
 def _alter_type(planning: Planning, table: Table, change: nodes.AlterType) -> Work:
@@ -209,7 +224,6 @@ _CHANGES: dict[type, Callable[[Planning, Table, Any], Work]] = {
     nodes.AddColumn: _add_column,
     nodes.DropColumn: _drop_column,
     nodes.RenameColumn: _rename_column,
-    nodes.RenameTable: _rename_table,
     nodes.AlterType: _alter_type,
     nodes.SetNullable: _set_nullable,
     nodes.SetDefault: _set_default,

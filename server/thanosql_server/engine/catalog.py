@@ -14,20 +14,31 @@ from datafusion.catalog import CatalogProvider, SchemaProvider
 
 from thanosql_server.engine.column_listing import (
     COLUMN_SCHEMA,
+    TABLE_SCHEMA,
     VIEW_SCHEMA,
     columns_table,
+    tables_table,
     views_table,
 )
+from thanosql_server.engine.constraint_listing import (
+    CONSTRAINT_SCHEMA,
+    constraints_table,
+)
 from thanosql_server.engine.provider import LanceTable, RowsTable
+from thanosql_server.engine.server_tables import SCHEMAS as SERVER_SCHEMAS
 from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.version_listing import VERSION_SCHEMA, versions_table
 from thanosql_server.errors import InvalidStatement, ThanoSQLError, UndefinedTable
+from thanosql_server.sql.names import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from datafusion import DataFrame
     from datafusion.catalog import Table as DataFusionTable
 
+    from thanosql_server.engine.places import Place
+    from thanosql_server.storage.schemas import Space
     from thanosql_server.storage.tables import Table
     from thanosql_server.storage.views import View
     from thanosql_server.storage.workspace import Workspace
@@ -65,32 +76,57 @@ class TableInfo:
     columns: pa.Schema | None = None
 
 
-class Tables(SchemaProvider):
-    """The stored tables of the workspace, and its views."""
+class Reading:
+    """What one text has read so far, in all schemas.
 
-    def __init__(
-        self, workspace: Workspace, expand: Callable[[str, View], DataFrame]
-    ) -> None:
-        self._tables = workspace.tables
-        self._views = workspace.views
-        self._expand = expand
-        self._opened: dict[str, Table] = {}
-        self._frames: dict[str, DataFrame] = {}
-        self.path: tuple[str, ...] = ()
-        self.used: set[str] = set()
+    Attributes:
+        opened: versions of tables, by schema and name.
+        frames: queries of views, by schema and name.
+        used: schema and name of all that was asked for.
+        handed_out: table objects that queries scan; hints are left on them.
+        path: the views in which the text stands, the outermost first.
+        failure: why a table or view could not be opened.
+    """
+
+    def __init__(self) -> None:
+        self.opened: dict[tuple[str, str], Table] = {}
+        self.frames: dict[tuple[str, str], DataFrame] = {}
+        self.used: set[tuple[str, str]] = set()
         self.handed_out: list[LanceTable] = []
+        self.path: tuple[tuple[str, str], ...] = ()
         self.failure: ThanoSQLError | None = None
 
-    def share(self, other: Tables) -> None:
+    def share(self, other: Reading) -> None:
         """See what another text sees, that of a statement that reads a view."""
-        self._opened, self._frames = other._opened, other._frames
+        self.opened, self.frames = other.opened, other.frames
         self.used, self.handed_out = other.used, other.handed_out
+
+
+class Tables(SchemaProvider):
+    """The stored tables and the views of one schema."""
+
+    def __init__(
+        self,
+        space: Space,
+        reading: Reading,
+        expand: Callable[[tuple[str, str], View], DataFrame],
+    ) -> None:
+        self._schema = space.schema
+        self._tables = space.tables
+        self._views = space.views
+        self._reading = reading
+        self._expand = expand
 
     # DataFusion reads this as an attribute that is a list, whatever the stub says.
     @property
     def table_names(self) -> list[str]:  # type: ignore[override]
         """Names of the stored tables and of the views."""
         return sorted({*self._tables.names(), *self._views.names()})
+
+    @property
+    def handed_out(self) -> list[LanceTable]:
+        """The table objects of all schemas that queries scan."""
+        return self._reading.handed_out
 
     def table_exist(self, name: str) -> bool:
         """Return whether there is such a table or view."""
@@ -99,14 +135,14 @@ class Tables(SchemaProvider):
     # The stub knows no data frames.
     def table(self, name: str) -> Any:
         """Return the table's newest version, or a view's query, or None."""
-        self.used.add(name)
+        self._reading.used.add((self._schema, name))
         try:
             if self._views.exists(name):
                 return self._view(name)
             table = self._stored(name)
         except ThanoSQLError as error:
             # A broken one must not break the listing of all others.
-            self.failure = error
+            self._reading.failure = error
             return None
         if table is not None:
             self.handed_out.append(table)
@@ -119,18 +155,20 @@ class Tables(SchemaProvider):
             return None
 
     def _view(self, name: str) -> DataFrame:
-        if name in self.path:
-            around = " -> ".join([*self.path[self.path.index(name) :], name])
+        key, path = (self._schema, name), self._reading.path
+        if key in path:
+            around = " -> ".join(one for _, one in (*path[path.index(key) :], key))
             raise InvalidStatement(f"views read each other in a circle: {around}")
-        if len(self.path) >= DEEPEST_VIEWS:
+        if len(path) >= DEEPEST_VIEWS:
             raise InvalidStatement(f"more than {DEEPEST_VIEWS} views read each other")
-        if name not in self._frames:
+        if key not in self._reading.frames:
             try:
-                self._frames[name] = self._expand(name, self._views.open(name))
+                frame = self._expand(key, self._views.open(name))
+                self._reading.frames[key] = frame
             except ThanoSQLError as error:
                 message = f"view '{name}' cannot be used: {error.message}"
                 raise type(error)(message) from None
-        return self._frames[name]
+        return self._reading.frames[key]
 
     def open(self, name: str) -> Table:
         """Return the version of a table that this statement sees throughout.
@@ -138,9 +176,10 @@ class Tables(SchemaProvider):
         Raises:
             UndefinedTable: there is no such table.
         """
-        if name not in self._opened:
-            self._opened[name] = self._tables.open(name)
-        return self._opened[name]
+        key = (self._schema, name)
+        if key not in self._reading.opened:
+            self._reading.opened[key] = self._tables.open(name)
+        return self._reading.opened[key]
 
 
 class Targets(SchemaProvider):
@@ -170,10 +209,16 @@ class Targets(SchemaProvider):
 class SystemTables(SchemaProvider):
     """Read-only tables about the server itself."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(
+        self, workspace: Workspace, server: Mapping[str, Callable[[], pa.Table]]
+    ) -> None:
         self._rows: dict[str, Callable[[], pa.Table]] = {
+            **server,
             "models": lambda: models_table(workspace),
             "columns": lambda: columns_table(workspace),
+            "versions": lambda: versions_table(workspace),
+            "constraints": lambda: constraints_table(workspace),
+            "tables": lambda: tables_table(workspace),
             "views": lambda: views_table(workspace),
         }
 
@@ -193,37 +238,67 @@ class SystemTables(SchemaProvider):
 
 
 class Catalog(CatalogProvider):
-    """The one catalog of a workspace, as one statement sees it."""
+    """The one catalog of a workspace, as one statement sees it.
+
+    Attributes:
+        reading: what the statement's text reads.
+        tables: the schema of names without a schema.
+    """
 
     def __init__(
-        self, workspace: Workspace, expand: Callable[[str, View], DataFrame]
+        self,
+        workspace: Workspace,
+        expand: Callable[[tuple[str, str], View], DataFrame],
+        server: Mapping[str, Callable[[], pa.Table]] | None = None,
     ) -> None:
-        self.tables = Tables(workspace, expand)
+        self._workspace = workspace
+        self._expand = expand
+        self.reading = Reading()
+        self.tables = Tables(workspace.schemas.public, self.reading, expand)
         self._targets = Targets()
         self._schemas: dict[str, SchemaProvider] = {
             SCHEMA: self.tables,
-            SYSTEM_SCHEMA: SystemTables(workspace),
+            SYSTEM_SCHEMA: SystemTables(workspace, server or {}),
         }
+
+    def open(self, place: Place) -> Table:
+        """Return the version of a table that this statement sees throughout.
+
+        Raises:
+            UndefinedTable: there is no such table.
+        """
+        return self._tables_of(place.space).open(place.name)
+
+    def _tables_of(self, space: Space) -> Tables:
+        if space.schema == SCHEMA:
+            return self.tables
+        return Tables(space, self.reading, self._expand)
 
     def set_target(self, table: Table) -> None:
         """Show the table that the statement changes, with row ids, to its query."""
         target = LanceTable(table, row_ids=True)
-        self.tables.handed_out.append(target)
+        self.reading.handed_out.append(target)
         self.show(table.name, target)
 
-    def show(self, name: str, table: Any) -> None:
-        """Show a table to the queries of this statement, in the schema for targets."""
+    def show(self, name: str, table: Any) -> str:
+        """Show a table to the queries of this statement; return its qualified name."""
         self._targets.show(name, table)
         self._schemas[TARGET_SCHEMA] = self._targets
+        return f"{TARGET_SCHEMA}.{quote(name)}"
 
     def schema_names(self) -> set[str]:
         """Names of the schemas (information_schema is DataFusion's own)."""
-        return set(self._schemas)
+        return {*self._schemas, *self._workspace.schemas.names()}
 
     # The stub wants DataFusion's own Schema; it takes any provider.
     def schema(self, name: str) -> SchemaProvider | None:  # type: ignore[override]
         """Return the schema, or None."""
-        return self._schemas.get(name)
+        if name in self._schemas or not self._workspace.schemas.exists(name):
+            return self._schemas.get(name)
+        try:
+            return self._tables_of(self._workspace.schemas.open(name))
+        except ThanoSQLError:
+            return None  # dropped meanwhile
 
 
 def models_table(workspace: Workspace) -> pa.Table:
@@ -246,13 +321,22 @@ def models_table(workspace: Workspace) -> pa.Table:
 
 def table_infos(workspace: Workspace, *, columns: bool) -> Iterator[TableInfo]:
     """Yield every table of every schema, in order, with its columns if asked for."""
-    for name in workspace.tables.names():
-        try:
-            schema = workspace.tables.open(name).schema if columns else None
-        except ThanoSQLError:
-            continue  # dropped meanwhile, or broken: never a reason to list nothing
-        yield TableInfo(CATALOG, SCHEMA, name, "TABLE", schema)
-    systems = {"columns": COLUMN_SCHEMA, "models": MODEL_SCHEMA, "views": VIEW_SCHEMA}
-    for name, system in systems.items():
+    for space in workspace.schemas.all():
+        for name in space.tables.names():
+            try:
+                schema = space.tables.open(name).schema if columns else None
+            except ThanoSQLError:
+                continue  # dropped meanwhile, or broken: no reason to list nothing
+            yield TableInfo(CATALOG, space.schema, name, "TABLE", schema)
+    systems = {
+        "columns": COLUMN_SCHEMA,
+        "constraints": CONSTRAINT_SCHEMA,
+        "models": MODEL_SCHEMA,
+        "tables": TABLE_SCHEMA,
+        "versions": VERSION_SCHEMA,
+        "views": VIEW_SCHEMA,
+    }
+    systems |= SERVER_SCHEMAS
+    for name, system in sorted(systems.items()):
         schema = system if columns else None
         yield TableInfo(CATALOG, SYSTEM_SCHEMA, name, "SYSTEM TABLE", schema)

@@ -17,13 +17,15 @@ import pyarrow as pa
 from datafusion import col
 
 from thanosql_server.engine import query as queries
-from thanosql_server.engine.actions import action, stored_name
+from thanosql_server.engine.actions import action
 from thanosql_server.engine.catalog import TARGET_SCHEMA
 from thanosql_server.engine.faults import translate
+from thanosql_server.engine.places import place_of
 from thanosql_server.engine.provider import ROW_ID_FIELD
 from thanosql_server.engine.targets import at, column_of, opened
 from thanosql_server.errors import Conflict, InvalidStatement
 from thanosql_server.sql.names import quote
+from thanosql_server.sql.tokens import tokenize
 from thanosql_server.storage.facts import DEFAULT, fact
 from thanosql_server.storage.tables import ROW_ID
 
@@ -48,6 +50,11 @@ ATTEMPTS = 10
 
 LONGEST_PAUSE = 0.2
 """Seconds to wait at most before it is tried again."""
+
+
+_JOINS = frozenset(
+    {"JOIN", "INNER", "LEFT", "RIGHT", "FULL", "CROSS", "NATURAL", "ON", "USING"}
+)
 
 
 @dataclass(frozen=True)
@@ -85,13 +92,13 @@ def update(planning: Planning, node: Update) -> Plan:
 
 def truncate(planning: Planning, node: Truncate) -> Plan:
     """TRUNCATE t, ...: remove all rows; each table is a commit of its own."""
-    names = [stored_name(table) for table in node.tables]
-    tables = planning.environment.workspace.tables
+    workspace = planning.environment.workspace
+    places = [place_of(workspace, table) for table in node.tables]
 
     def work(control: Control) -> int:
         found = [
-            at(table.position, partial(tables.open, name))
-            for table, name in zip(node.tables, names, strict=True)
+            at(table.position, partial(place.tables.open, place.name))
+            for table, place in zip(node.tables, places, strict=True)
         ]
         for table in found:
             control.check()
@@ -171,11 +178,28 @@ def _rows(
     pieces: list[str | Query] = [f"SELECT {alias}.{quote(ROW_ID)}", *values]
     pieces.append(f" FROM {TARGET_SCHEMA}.{name} AS {alias}")
     if others is not None:
+        _require_told_apart(node, others)
         pieces += [", ", others]
     if node.where is not None:
         # In parentheses it can only be a condition, whatever its words are.
         pieces += [" WHERE (", node.where, "\n)"]
     return planning.spliced(*pieces)
+
+
+def _require_told_apart(node: Delete | Update, others: Query) -> None:
+    """Refuse another table of the same name, which DataFusion would mix up with it."""
+    if node.alias != node.table.name:
+        return
+    tokens = tokenize(others.text)
+    for place, token in enumerate(tokens[1:], start=1):
+        follows = tokens[place + 1] if place + 1 < len(tokens) else None
+        named = follows is None or follows.is_symbol(",") or follows.word in _JOINS
+        if tokens[place - 1].is_symbol(".") and token.reads_as(node.alias) and named:
+            raise InvalidStatement(
+                f"two tables are called '{node.alias}' here; give the one that is "
+                f"changed another name, as in {node.table} AS changed",
+                position=node.table.position,
+            )
 
 
 def _values(

@@ -1,4 +1,4 @@
-"""The system tables `thanosql.columns` and `thanosql.views`."""
+"""The system tables `thanosql.tables`, `thanosql.columns` and `thanosql.views`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,20 @@ from thanosql_server.storage.facts import COMMENT, DEFAULT, HOLDS, KEY, fact
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from thanosql_server.storage.schemas import Space
     from thanosql_server.storage.workspace import Workspace
+
+TABLE_SCHEMA = pa.schema(
+    [
+        pa.field("table_schema", pa.string(), nullable=False),
+        pa.field("table_name", pa.string(), nullable=False),
+        pa.field("comment", pa.string()),
+    ]
+)
 
 COLUMN_SCHEMA = pa.schema(
     [
+        pa.field("table_schema", pa.string(), nullable=False),
         pa.field("table_name", pa.string(), nullable=False),
         pa.field("column_name", pa.string(), nullable=False),
         pa.field("ordinal_position", pa.int64(), nullable=False),
@@ -32,36 +42,58 @@ COLUMN_SCHEMA = pa.schema(
 
 VIEW_SCHEMA = pa.schema(
     [
+        pa.field("view_schema", pa.string(), nullable=False),
         pa.field("view_name", pa.string(), nullable=False),
         pa.field("definition", pa.string(), nullable=False),
     ]
 )
 
 
+def tables_table(workspace: Workspace) -> pa.Table:
+    """Return one row per stored table; of a damaged one no comment."""
+    rows = []
+    for space in workspace.schemas.all():
+        for name in space.tables.names():
+            comment = None
+            with contextlib.suppress(ThanoSQLError):  # dropped meanwhile, or damaged
+                comment = fact(space.tables.open(name).schema, COMMENT)
+            rows.append((space.schema, name, comment))
+    named = [dict(zip(TABLE_SCHEMA.names, row, strict=True)) for row in rows]
+    return pa.Table.from_pylist(named, schema=TABLE_SCHEMA)
+
+
 def columns_table(workspace: Workspace) -> pa.Table:
     """Return one row per column of the stored tables."""
-    rows = [row for name in workspace.tables.names() for row in _rows(workspace, name)]
+    rows = [
+        row
+        for space in workspace.schemas.all()
+        for name in space.tables.names()
+        for row in _rows(space, name)
+    ]
     return pa.Table.from_pylist(rows, schema=COLUMN_SCHEMA)
 
 
 def views_table(workspace: Workspace) -> pa.Table:
     """Return one row per view."""
     rows = []
-    for name in workspace.views.names():
-        with contextlib.suppress(ThanoSQLError):  # dropped meanwhile, or damaged
-            definition = workspace.views.open(name).query
-            rows.append({"view_name": name, "definition": definition})
-    return pa.Table.from_pylist(rows, schema=VIEW_SCHEMA)
+    for space in workspace.schemas.all():
+        for name in space.views.names():
+            with contextlib.suppress(ThanoSQLError):  # dropped meanwhile, or damaged
+                definition = space.views.open(name).query
+                rows.append((space.schema, name, definition))
+    named = [dict(zip(VIEW_SCHEMA.names, row, strict=True)) for row in rows]
+    return pa.Table.from_pylist(named, schema=VIEW_SCHEMA)
 
 
-def _rows(workspace: Workspace, name: str) -> Iterator[dict[str, object]]:
+def _rows(space: Space, name: str) -> Iterator[dict[str, object]]:
     try:
-        schema = workspace.tables.open(name).schema
+        schema = space.tables.open(name).schema
     except ThanoSQLError:
         return  # dropped meanwhile, or broken: never a reason to list nothing
     for place, field in enumerate(schema, start=1):
         key = fact(field, KEY)
         yield {
+            "table_schema": space.schema,
             "table_name": name,
             "column_name": field.name,
             "ordinal_position": place,

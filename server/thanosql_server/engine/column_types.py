@@ -41,10 +41,13 @@ _SUFFIX = re.compile(r"\s*\[\s*(\d*)\s*\]$")
 _VECTOR = re.compile(r"VECTOR\s*\(\s*(\d{1,6})\s*\)")
 _FLOAT = re.compile(r"FLOAT\s*\(\s*(\d+)\s*\)")
 _TIMESTAMP = re.compile(
-    r"(TIMESTAMPTZ|TIMESTAMP|DATETIME)\s*(?:\(\s*([0369])\s*\))?"
+    r"(TIMESTAMPTZ|TIMESTAMP|DATETIME)\s*(?:\(\s*(\d)\s*\))?"
     r"( WITH TIME ZONE| WITHOUT TIME ZONE)?"
 )
-_UNITS = {"0": "s", "3": "ms", "6": "us", "9": "ns", None: "us"}
+_TIME = re.compile(r"TIME\s*\(\s*(\d)\s*\)( WITHOUT TIME ZONE)?")
+_UNITS = ("s", *["ms"] * 3, *["us"] * 3, *["ns"] * 3)
+"""Units that have so many digits behind the point, or the next ones that do."""
+
 _LENGTH = r"(\s*\(\s*\d+\s*\))?"
 _PLAIN = (
     (r"(CHARACTER VARYING|CHARACTER|NVARCHAR|NCHAR|CLOB)" + _LENGTH, pa.utf8()),
@@ -99,7 +102,10 @@ def _own(text: str) -> pa.DataType | None:
         return pa.float32() if int(digits[1]) < 25 else pa.float64()
     if moment := _TIMESTAMP.fullmatch(text):
         zoned = moment[1] == "TIMESTAMPTZ" or moment[3] == " WITH TIME ZONE"
-        return pa.timestamp(_UNITS[moment[2]], "UTC" if zoned else None)
+        return pa.timestamp(_UNITS[int(moment[2] or 6)], "UTC" if zoned else None)
+    if time := _TIME.fullmatch(text):
+        unit = _UNITS[int(time[1])]
+        return pa.time32(unit) if unit in ("s", "ms") else pa.time64(unit)
     for pattern, kind in _PLAIN:
         if re.fullmatch(pattern, text):
             return kind

@@ -1,4 +1,4 @@
-"""CREATE TABLE with columns, COMMENT ON, and schemas."""
+"""CREATE TABLE with columns, and COMMENT ON."""
 
 from __future__ import annotations
 
@@ -6,48 +6,36 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from thanosql_server.engine.actions import action, may_create, stored_name
+from thanosql_server.engine.actions import action, may_create
 from thanosql_server.engine.column_types import column_type, media_of
 from thanosql_server.engine.defaults import checked_default
-from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.keys import declared
+from thanosql_server.engine.places import place_of
 from thanosql_server.engine.targets import at, column_of
-from thanosql_server.errors import (
-    DuplicateObject,
-    NotSupported,
-    UndefinedColumn,
-    UndefinedObject,
-    nearest,
-)
 from thanosql_server.storage import alterations
 from thanosql_server.storage.columns import storable_field
-from thanosql_server.storage.facts import COMMENT, DEFAULT, HOLDS, KEY, with_facts
+from thanosql_server.storage.constraints import with_constraints
+from thanosql_server.storage.facts import COMMENT, DEFAULT, HOLDS, with_facts
 
 if TYPE_CHECKING:
     from thanosql_server.control import Control
     from thanosql_server.engine.plan import Plan
     from thanosql_server.engine.planning import Planning
-    from thanosql_server.sql.nodes import (
-        ColumnDefinition,
-        Comment,
-        CreateSchema,
-        CreateTable,
-        DropSchema,
-    )
+    from thanosql_server.sql.nodes import ColumnDefinition, Comment, CreateTable
 
 
 def create_table(planning: Planning, node: CreateTable) -> Plan:
     """CREATE TABLE t (columns): an empty table."""
-    name = stored_name(node.table)
+    place = place_of(planning.environment.workspace, node.table)
     schema = _schema(planning, node)
-    tables = planning.environment.workspace.tables
 
     def work(control: Control) -> int:
         control.check()
-        if not may_create(planning, node):
+        if not may_create(place, node):
             return 0
         at(
             node.table.position,
-            lambda: tables.define(name, schema, overwrite=node.or_replace),
+            lambda: place.tables.define(place.name, schema, overwrite=node.or_replace),
         )
         return 0
 
@@ -78,27 +66,18 @@ def declared_field(planning: Planning, column: ColumnDefinition) -> pa.Field:
 
 def _schema(planning: Planning, node: CreateTable) -> pa.Schema:
     fields = [declared_field(planning, column) for column in node.columns]
-    names = [field.name for field in fields]
-    for place, (name, position) in enumerate(node.key, start=1):
-        if name not in names:
-            raise UndefinedColumn(
-                f"there is no column '{name}' for the key{nearest(name, names)}",
-                position=position,
-            )
-        index = names.index(name)
-        keyed = with_facts(fields[index], {KEY: str(place)})
-        fields[index] = keyed.with_nullable(False)
-    return with_facts(pa.schema(fields), {COMMENT: node.comment})
+    schema = with_facts(pa.schema(fields), {COMMENT: node.comment})
+    constraints = declared(node.table.name, schema.names, node.constraints)
+    return with_constraints(schema, constraints)
 
 
 def comment(planning: Planning, node: Comment) -> Plan:
     """COMMENT ON TABLE t|COLUMN t.c IS 'text': note or take back a comment."""
-    name = stored_name(node.table)
-    tables = planning.environment.workspace.tables
+    place = place_of(planning.environment.workspace, node.table)
     facts = {COMMENT: node.comment}
 
     def work(control: Control) -> int:
-        table = at(node.table.position, lambda: tables.open(name))
+        table = at(node.table.position, lambda: place.tables.open(place.name))
         if node.column is None:
             table.alter(lambda dataset: alterations.declare_of_table(dataset, facts))
         else:
@@ -107,35 +86,3 @@ def comment(planning: Planning, node: Comment) -> Plan:
         return -1
 
     return action(work)
-
-
-def create_schema(planning: Planning, node: CreateSchema) -> Plan:
-    """CREATE SCHEMA: only the one that is there is known yet."""
-    if not _is_ours(node.name):
-        raise NotSupported(
-            f"schemas of your own are not supported yet; tables live in '{SCHEMA}'",
-            position=node.position,
-        )
-    if not node.if_not_exists:
-        raise DuplicateObject(
-            f"schema '{SCHEMA}' already exists", position=node.position
-        )
-    return action(lambda control: -1)
-
-
-def drop_schema(planning: Planning, node: DropSchema) -> Plan:
-    """DROP SCHEMA: the one that is there stays."""
-    if _is_ours(node.name):
-        raise NotSupported(
-            f"schema '{SCHEMA}' cannot be dropped; drop its tables",
-            position=node.position,
-        )
-    if not node.if_exists:
-        raise UndefinedObject(
-            f"there is no schema '{node.name}'", position=node.position
-        )
-    return action(lambda control: -1)
-
-
-def _is_ours(name: str) -> bool:
-    return name in (SCHEMA, f"{CATALOG}.{SCHEMA}")

@@ -11,9 +11,13 @@ from thanosql_server.engine import (
     alters,
     changes,
     definitions,
+    exports,
     hub,
     inserts,
+    schemas,
+    settings,
     storing,
+    versions,
     views,
 )
 from thanosql_server.engine import query as queries
@@ -23,17 +27,22 @@ from thanosql_server.engine.catalog import (
     table_infos,
 )
 from thanosql_server.engine.encoders import Encoders
+from thanosql_server.engine.ingest import Ingest, ingest
 from thanosql_server.engine.models import Models
+from thanosql_server.engine.permissions import check_statement
 from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.planning import Environment, Planning, check_count
-from thanosql_server.engine.session import CATALOG, SCHEMA, Contexts
+from thanosql_server.engine.session import CATALOG, Contexts
 from thanosql_server.errors import InvalidStatement, NotSupported, Position
 from thanosql_server.ml.placement import Placement
 from thanosql_server.search.int8_product import Int8Product
 from thanosql_server.search.nearest import Nearest
 from thanosql_server.search.resident import Residents
 from thanosql_server.sql import nodes
+from thanosql_server.sql import settings as settings_nodes
+from thanosql_server.sql.exports import CopyTo
 from thanosql_server.sql.parser import parse
+from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
 from thanosql_server.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -41,6 +50,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from thanosql_server.activity import Activity
     from thanosql_server.config import Config
 
 
@@ -74,15 +84,16 @@ class Engine:
         Args:
             sql: the text of one statement.
             parameters: a value for each `?` or `$n`, or None to learn their types.
-            control: of the run that follows; stops the planning, too.
+            control: of the run that follows; stops the planning, too, and says whose
+                statement it is. Without one anything is allowed.
 
         Raises:
             ThanoSQLError: whatever is wrong, with its place in the text.
         """
         statement = parse(sql)
-        planning = Planning(
-            self._environment, statement, parameters, control=control or Control()
-        )
+        control = control or Control()
+        check_statement(statement, control)
+        planning = Planning(self._environment, statement, parameters, control=control)
         _check_prints(statement)
         plan = _PLANNERS[type(statement)](planning, statement)
         if parameters is None and statement.parameter_count:
@@ -104,9 +115,33 @@ class Engine:
         statement = parse(sql)
         if not isinstance(statement, nodes.Insert):
             return None
+        control = control or Control()
+        check_statement(statement, control)
         check_count(statement, rows.schema.names)
-        planning = Planning(self._environment, statement, control=control or Control())
+        planning = Planning(self._environment, statement, control=control)
         return inserts.insert_rows(planning, statement, rows)
+
+    def ingest(
+        self,
+        target: Ingest,
+        rows: pa.RecordBatchReader,
+        control: Control | None = None,
+    ) -> Plan:
+        """Return the plan that loads rows into a table; no row has been read then.
+
+        Raises:
+            ThanoSQLError: no table can be there, or the caller may not load any; what
+                else is wrong shows in the run.
+        """
+        control = control or Control()
+        check_statement(target, control)
+        planning = Planning(self._environment, target, control=control)
+        return ingest(planning, target, rows)
+
+    @property
+    def activity(self) -> Activity:
+        """What runs and ran; whoever serves clients keeps it."""
+        return self._environment.activity
 
     def catalogs(self) -> list[str]:
         """Return the names of the catalogs."""
@@ -114,7 +149,8 @@ class Engine:
 
     def schemas(self) -> list[tuple[str, str]]:
         """Return the pairs of catalog and schema."""
-        return [(CATALOG, SCHEMA), (CATALOG, SYSTEM_SCHEMA)]
+        names = [*self._environment.workspace.schemas.names(), SYSTEM_SCHEMA]
+        return [(CATALOG, name) for name in names]
 
     def tables(self, *, columns: bool = False) -> Iterator[TableInfo]:
         """Yield every table and view, with its columns if asked for."""
@@ -187,12 +223,13 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.SelectStatement: _select,
     nodes.BuildModel: actions.build_model,
     nodes.Copy: actions.copy,
+    CopyTo: exports.copy_to,
     nodes.CreateTableUsing: actions.create_table_using,
     nodes.CreateTable: definitions.create_table,
     nodes.AlterTable: alters.alter_table,
     nodes.Comment: definitions.comment,
-    nodes.CreateSchema: definitions.create_schema,
-    nodes.DropSchema: definitions.drop_schema,
+    nodes.CreateSchema: schemas.create_schema,
+    nodes.DropSchema: schemas.drop_schema,
     nodes.CreateTableAs: actions.create_table_as,
     nodes.Insert: inserts.insert,
     nodes.Delete: changes.delete,
@@ -201,7 +238,15 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.CreateView: views.create_view,
     nodes.DropView: views.drop_view,
     nodes.DropTable: actions.drop_table,
+    ShowVersions: versions.show_versions,
+    RestoreTable: versions.restore_table,
+    Vacuum: versions.vacuum,
     nodes.DeleteModel: actions.delete_model,
     nodes.GetThanosql: hub.get,
     nodes.Unsupported: _unsupported,
+    settings_nodes.SetSetting: settings.set_setting,
+    settings_nodes.ResetSetting: settings.reset_setting,
+    settings_nodes.ShowSetting: settings.show_setting,
+    settings_nodes.ShowStatements: settings.show_statements,
+    settings_nodes.CancelStatement: settings.cancel_statement,
 }

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from thanosql_server.engine.conform import conform
-from thanosql_server.errors import Cancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -74,7 +73,7 @@ def stream(
                 yield None
                 continue
             except concurrent.futures.CancelledError:
-                raise Cancelled("the statement was cancelled") from None
+                raise control.cancellation() from None
             if batch is None:
                 return
             control.check()

@@ -15,6 +15,7 @@ from thanosql_server.engine.columns import find_column
 from thanosql_server.engine.conform import conform
 from thanosql_server.engine.defaults import with_defaults
 from thanosql_server.engine.executor import reader
+from thanosql_server.engine.places import place_of
 from thanosql_server.engine.provider import RowsTable, StreamTable
 from thanosql_server.engine.session import PLAN_DML, adopt
 from thanosql_server.engine.targets import opened
@@ -41,12 +42,14 @@ def insert(planning: Planning, node: Insert) -> Plan:
     planned = _planned(planning, node, table.schema, given)
     frame = with_defaults(planned, table.schema, [] if node.query is None else given)
     types = _parameters(planning, node, planned, table.schema, given)
-    return replace(_appending(planning, table, frame), parameters=types)
+    return replace(_appending(planning, node, table, frame), parameters=types)
 
 
-def _appending(planning: Planning, table: Table, frame: DataFrame) -> Plan:
+def _appending(
+    planning: Planning, node: Insert, table: Table, frame: DataFrame
+) -> Plan:
     target = _open_schema(table.schema)
-    tables = planning.environment.workspace.tables
+    tables = place_of(planning.environment.workspace, node.table).tables
 
     def work(control: Control) -> int:
         batches = queries.rows(planning, frame, target, control)
@@ -85,7 +88,8 @@ def insert_rows(
     source = planning.guarded(cast, schema)
     planning.catalog.show(_PARAMETERS, StreamTable(source))
     planned = _planned(planning, node, table.schema, given, by_row=True)
-    return _appending(planning, table, with_defaults(planned, table.schema, given))
+    frame = with_defaults(planned, table.schema, given)
+    return _appending(planning, node, table, frame)
 
 
 def _row_by_row(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from datafusion import col
 
+from thanosql_server.activity import Activity
 from thanosql_server.control import Control
 from thanosql_server.engine import session
 from thanosql_server.engine.calls import Calls
@@ -21,6 +22,7 @@ from thanosql_server.engine.catalog import Catalog
 from thanosql_server.engine.clauses import Clauses
 from thanosql_server.engine.faults import translate, unknown_column
 from thanosql_server.engine.parameters import inferred_types
+from thanosql_server.engine.server_tables import server_tables
 from thanosql_server.errors import InternalError, InvalidStatement, ThanoSQLError
 from thanosql_server.sql.names import candidates, quote, respell
 from thanosql_server.sql.nodes import SelectStatement
@@ -51,6 +53,7 @@ class Environment:
     encoders: Encoders
     nearest: Nearest
     threads: int
+    activity: Activity = field(default_factory=Activity)
 
 
 @dataclass
@@ -77,12 +80,16 @@ class Planning:
     def __post_init__(self) -> None:
         self.failure: BaseException | None = None
         self._probing = False
-        self.catalog = Catalog(self.environment.workspace, self._view)
+        self.catalog = Catalog(
+            self.environment.workspace,
+            self._view,
+            server_tables(self.environment.activity, self.control),
+        )
         self.context = self.environment.contexts.new(self.catalog)
         self.clauses = Clauses(self)
         self.calls = Calls(self)
         if self.outer is not None:
-            self.catalog.tables.share(self.outer.catalog.tables)
+            self.catalog.reading.share(self.outer.catalog.reading)
             self.clauses.share(self.outer.clauses)
         check_count(self.statement, self.arguments)
 
@@ -171,23 +178,23 @@ class Planning:
 
         return pa.RecordBatchReader.from_batches(schema, checked())
 
-    def _view(self, name: str, view: View) -> DataFrame:
+    def _view(self, key: tuple[str, str], view: View) -> DataFrame:
         """Return a view's query as of now, planned on a thread of its own.
 
         It is asked for by DataFusion in the middle of planning another text, and plans
         one text per thread at a time.
         """
         with ThreadPoolExecutor(1, thread_name_prefix="view") as helper:
-            return helper.submit(self._planned_view, name, view).result()
+            return helper.submit(self._planned_view, key, view).result()
 
-    def _planned_view(self, name: str, view: View) -> DataFrame:
+    def _planned_view(self, key: tuple[str, str], view: View) -> DataFrame:
         statement = parse(view.query)
         if not isinstance(statement, SelectStatement):
-            raise InternalError(f"view '{name}' does not hold a query")
+            raise InternalError(f"view '{key[1]}' does not hold a query")
         inner = Planning(
             self.environment, statement, (), control=self.control, outer=self
         )
-        inner.catalog.tables.path = (*self.catalog.tables.path, name)
+        inner.catalog.reading.path = (*self.catalog.reading.path, key)
         return renamed(inner.frame(statement.query), view.columns)
 
     def _plan(self, text: str, options: SQLOptions) -> DataFrame:
@@ -241,7 +248,7 @@ class Planning:
     def _explain(
         self, error: Exception, rewritten: Rewritten, shift: int
     ) -> ThanoSQLError:
-        broken = self.catalog.tables.failure
+        broken = self.catalog.reading.failure
         if broken is not None:
             return broken
         return translate(

@@ -9,7 +9,7 @@ from thanosql_server.engine.explain import search_path
 from thanosql_server.engine.faults import translate
 from thanosql_server.engine.planner import give_hints, keeps_row_order
 from thanosql_server.engine.session import adopt
-from thanosql_server.errors import Cancelled, ResourceExhausted, ThanoSQLError
+from thanosql_server.errors import ResourceExhausted, ThanoSQLError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -121,5 +121,5 @@ def _failure(planning: Planning, error: BaseException) -> ThanoSQLError:
     if isinstance(cause, ThanoSQLError):
         return cause
     if planning.control.cancelled:
-        return Cancelled("the statement was cancelled")
+        return planning.control.cancellation()
     return translate(cause, planning.statement.text)

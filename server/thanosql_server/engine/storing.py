@@ -13,8 +13,10 @@ from thanosql_server.engine.clauses import converts_text, fails_on_error
 from thanosql_server.engine.columns import pick_image_column
 from thanosql_server.engine.converting import Conversion, Origins, embedded
 from thanosql_server.engine.executor import in_thread, reader
-from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.places import Place, place_of
+from thanosql_server.engine.session import CATALOG
 from thanosql_server.engine.text_storing import text_embeddings
+from thanosql_server.errors import UndefinedObject
 from thanosql_server.ml.encoder import embedding_type
 from thanosql_server.ml.pipeline import embed_paths
 from thanosql_server.sql.names import quote, simple_table
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from thanosql_server.engine.converting import Embed
     from thanosql_server.engine.models import ModelHandle
     from thanosql_server.engine.planning import Planning
-    from thanosql_server.sql.nodes import SelectStatement
+    from thanosql_server.sql.nodes import SelectStatement, TableName
     from thanosql_server.sql.options import Options
 
 
@@ -59,23 +61,43 @@ def _store(
 ) -> None:
     """Carry out one clause and note the SELECT that now stands for it."""
     named = planning.clauses.convert_options(clause).text("table_name", "")
-    target = named.removeprefix(f"{CATALOG}.").removeprefix(f"{SCHEMA}.")
+    target = _target(planning, named)
     source = simple_table(clause.body)
-    if source is not None and source.name == target:
+    if source is not None and _is(planning, source, target):
         columns = _add_column(planning, clause, target, control)
     else:
         columns = _replace_table(planning, clause, target, control)
     listed = ", ".join(map(quote, columns))
-    stored[clause.span.start] = f"SELECT {listed} FROM {SCHEMA}.{quote(target)}"
+    stored[clause.span.start] = (
+        f"SELECT {listed} FROM {quote(target.schema)}.{quote(target.name)}"
+    )
+
+
+def _target(planning: Planning, named: str) -> Place:
+    """Return the table that is named in the option, with or without its schema."""
+    schemas = planning.environment.workspace.schemas
+    schema, _, name = named.removeprefix(f"{CATALOG}.").partition(".")
+    if name and schemas.exists(schema):
+        return Place(schemas.open(schema), name)
+    return Place(schemas.public, named.removeprefix(f"{CATALOG}."))
+
+
+def _is(planning: Planning, source: TableName, target: Place) -> bool:
+    if source.name != target.name:
+        return False
+    try:
+        return place_of(planning.environment.workspace, source).key == target.key
+    except UndefinedObject:
+        return False  # a table of the server's own
 
 
 def _add_column(
-    planning: Planning, clause: Convert, target: str, control: Control
+    planning: Planning, clause: Convert, target: Place, control: Control
 ) -> list[str]:
     """Make the embeddings a column of the table itself, in one commit."""
     options = planning.clauses.convert_options(clause)
     environment = planning.environment
-    table = environment.workspace.tables.open(target)
+    table = target.tables.open(target.name)
     name = planning.clauses.embedding_name(clause)
     handle = _present(planning, clause, control)
     if converts_text(options):
@@ -97,7 +119,7 @@ def _add_column(
 
 
 def _replace_table(
-    planning: Planning, clause: Convert, target: str, control: Control
+    planning: Planning, clause: Convert, target: Place, control: Control
 ) -> list[str]:
     """Make the clause's result the table `target`, in one commit."""
     options = planning.clauses.convert_options(clause)
@@ -117,14 +139,12 @@ def _replace_table(
         origins_of(planning, handle, options),
         embed_of(planning, handle, options, control),
     )
-    planning.environment.workspace.tables.create(
-        target, rows, overwrite=True, origins_of=field.name
-    )
+    target.tables.create(target.name, rows, overwrite=True, origins_of=field.name)
     return list(visible(rows.schema).names)
 
 
 def _replace_by_query(
-    planning: Planning, clause: Convert, target: str, control: Control
+    planning: Planning, clause: Convert, target: Place, control: Control
 ) -> list[str]:
     """Make the rows of the clause, as a query, the table `target`."""
     whole = replace(
@@ -133,9 +153,7 @@ def _replace_by_query(
     frame = planning.frame(whole)
     schema = frame.schema()
     batches = queries.rows(planning, frame, schema, control)
-    planning.environment.workspace.tables.create(
-        target, reader(batches, schema), overwrite=True
-    )
+    target.tables.create(target.name, reader(batches, schema), overwrite=True)
     return list(schema.names)
 
 

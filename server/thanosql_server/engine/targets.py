@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from thanosql_server.engine.actions import stored_name
 from thanosql_server.engine.columns import find_column
+from thanosql_server.engine.places import place_of
 from thanosql_server.errors import (
     InvalidStatement,
     ThanoSQLError,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from thanosql_server.engine.places import Place
     from thanosql_server.engine.planning import Planning
     from thanosql_server.errors import Position
     from thanosql_server.sql.nodes import TableName
@@ -41,13 +42,21 @@ def opened(planning: Planning, name: TableName) -> Table:
     Raises:
         UndefinedTable: there is no such table.
     """
-    stored = stored_name(name)
-    if planning.environment.workspace.views.exists(stored):
+    place = place_of(planning.environment.workspace, name)
+    refuse_view(place, name, "cannot be changed; change the tables it reads")
+    return at(name.position, partial(planning.catalog.open, place))
+
+
+def refuse_view(place: Place, name: TableName, why: str) -> None:
+    """Refuse what only tables can do; `why` goes on "'v' is a view and".
+
+    Raises:
+        InvalidStatement: there is a view of this name.
+    """
+    if place.views.exists(place.name):
         raise InvalidStatement(
-            f"'{stored}' is a view and cannot be changed; change the tables it reads",
-            position=name.position,
+            f"'{place.name}' is a view and {why}", position=name.position
         )
-    return at(name.position, partial(planning.catalog.tables.open, stored))
 
 
 def column_of(table: Table, name: str, position: Position | None) -> pa.Field:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from thanosql_server.engine.actions import action, stored_name
+from thanosql_server.engine.actions import action
 from thanosql_server.engine.catalog import TableInfo
+from thanosql_server.engine.places import place_of
 from thanosql_server.engine.planning import renamed
-from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.session import CATALOG
 from thanosql_server.engine.targets import at
 from thanosql_server.engine.view_plans import columns_of, readers
 from thanosql_server.errors import InvalidStatement, Position
 from thanosql_server.sql import nodes
+from thanosql_server.sql.options import Parameter
 from thanosql_server.storage.views import View
 
 if TYPE_CHECKING:
@@ -26,22 +28,21 @@ if TYPE_CHECKING:
 
 def create_view(planning: Planning, node: CreateView) -> Plan:
     """CREATE VIEW v AS query: keep the text of a query that can be planned."""
-    name = stored_name(node.view)
+    place = place_of(planning.environment.workspace, node.view)
     _require_plain(node.query)
-    planning.catalog.tables.path = (name,)
+    planning.catalog.reading.path = (place.key,)
     frame = planning.frame(node.query)
     at(node.view.position, lambda: renamed(frame, node.columns))
     view = View(node.query.text, node.columns)
-    workspace = planning.environment.workspace
 
     def work(control: Control) -> int:
         control.check()
-        if node.if_not_exists and workspace.views.exists(name):
+        if node.if_not_exists and place.views.exists(place.name):
             return -1
         at(
             node.view.position,
-            lambda: workspace.views.create(
-                name, view, workspace.tables, overwrite=node.or_replace
+            lambda: place.views.create(
+                place.name, view, place.tables, overwrite=node.or_replace
             ),
         )
         return -1
@@ -51,23 +52,23 @@ def create_view(planning: Planning, node: CreateView) -> Plan:
 
 def drop_view(planning: Planning, node: DropView) -> Plan:
     """DROP VIEW [IF EXISTS] v, ... [CASCADE]: all must be there, or none is dropped."""
-    names = [stored_name(view) for view in node.views]
-    workspace = planning.environment.workspace
+    places = [place_of(planning.environment.workspace, view) for view in node.views]
 
     def work(control: Control) -> int:
         control.check()
-        for view, name in zip(node.views, names, strict=True):
-            if workspace.tables.exists(name):
+        for view, place in zip(node.views, places, strict=True):
+            if place.tables.exists(place.name):
                 raise InvalidStatement(
-                    f"'{name}' is a table; DROP TABLE removes it",
+                    f"'{place.name}' is a table; DROP TABLE removes it",
                     position=view.position,
                 )
-            if not node.if_exists and not workspace.views.exists(name):
-                at(view.position, partial(workspace.views.open, name))
-        reading = readers(planning.environment, names) if node.cascade else []
-        for name in [*names, *reading]:
-            if workspace.views.exists(name):
-                workspace.views.drop(name)
+            if not node.if_exists and not place.views.exists(place.name):
+                at(view.position, partial(place.views.open, place.name))
+        keys = [place.key for place in places]
+        reading = readers(planning.environment, keys) if node.cascade else []
+        for views, name in [*((one.views, one.name) for one in places), *reading]:
+            if views.exists(name):
+                views.drop(name)
         return -1
 
     return action(work)
@@ -75,9 +76,11 @@ def drop_view(planning: Planning, node: DropView) -> Plan:
 
 def view_infos(environment: Environment, *, columns: bool) -> Iterator[TableInfo]:
     """Yield every view, with its columns if asked for and if it can be used."""
-    for name in environment.workspace.views.names():
-        schema = columns_of(environment, name) if columns else None
-        yield TableInfo(CATALOG, SCHEMA, name, "VIEW", schema)
+    for space in environment.workspace.schemas.all():
+        for name in space.views.names():
+            key = (space.schema, name)
+            schema = columns_of(environment, key) if columns else None
+            yield TableInfo(CATALOG, space.schema, name, "VIEW", schema)
 
 
 def _require_plain(query: Query) -> None:
@@ -88,12 +91,26 @@ def _require_plain(query: Query) -> None:
                 "a view cannot hold table_name; it is read, and stores nothing",
                 position=Position.of(query.source, clause.span.start),
             )
-    placeholders = [*query.parameters]
-    for clause in query.walk():
-        if not isinstance(clause, nodes.ListObjects):
-            placeholders += clause.body.parameters
-    if placeholders:
+    bodies = [
+        clause.body
+        for clause in query.walk()
+        if not isinstance(clause, nodes.ListObjects)
+    ]
+    for body in (query, *bodies):
+        _require_values(body)
+
+
+def _require_values(query: Query) -> None:
+    """Refuse parameters in the text of a query, outside its clauses."""
+    places = [
+        *(Position.of(query.source, one.span.start) for one in query.parameters),
+        *(
+            one.as_of.position
+            for one in query.versions
+            if isinstance(one.as_of.number or one.as_of.time, Parameter)
+        ),
+    ]
+    if places:
         raise InvalidStatement(
-            "a view cannot hold parameters; write the values",
-            position=Position.of(query.source, placeholders[0].span.start),
+            "a view cannot hold parameters; write the values", position=places[0]
         )

@@ -1,56 +1,38 @@
-"""Who may come in: whoever presents the server's token.
+"""The seam to pyarrow for who may come in; `gate` knows who may.
 
-As `authorization: Bearer <token>` on every call, or as the password of a Basic
-handshake, which is answered with that header.
+Credentials come as `authorization: Bearer <token>` or `Basic <user:password>` on any
+call, or in a handshake, header or payload, which is answered with a signed token.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hmac
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.flight as fl
 
 from thanosql_proto.flight import BasicAuth
 from thanosql_proto.message import DecodeError
+from thanosql_server.callers import NOBODY_ASKED, Caller
 from thanosql_server.errors import Unauthenticated
+from thanosql_server.flight.gate import Credentials, Gate
 from thanosql_server.flight.status import border, to_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-NOBODY = "anybody"
-"""The token of a server without one; clients insist on getting some answer."""
+SESSION_HEADER = "x-thanosql-session"
+"""Names the session of a call, over the one that its token names."""
+
+_SESSION = re.compile(r"[A-Za-z0-9_-]{8,64}")
+_MIDDLEWARE = "caller"
 
 
-class Gate:
-    """Knows the token, and compares in a time that does not tell how much was right."""
-
-    def __init__(self, token: str | None) -> None:
-        self._open = token is None
-        self._token = (token or NOBODY).encode()
-
-    @property
-    def bearer(self) -> bytes:
-        """What clients send from now on."""
-        return self._token
-
-    def check(self, presented: bytes | None) -> None:
-        """Raise Unauthenticated unless this is the token."""
-        if self._open:
-            return
-        if presented is None:
-            raise Unauthenticated(
-                "the server wants a token; give it as token=... or as the password"
-            )
-        if not hmac.compare_digest(presented, self._token):
-            raise Unauthenticated("the token is not the one of this server")
-
-
-def presented_token(headers: Mapping[str, list[Any]]) -> bytes | None:
-    """Return the token in the headers of a call, None if there is none.
+def presented(headers: Mapping[str, list[Any]]) -> Credentials:
+    """Return the credentials in the headers of a call.
 
     Raises:
         Unauthenticated: the header is neither Bearer nor Basic.
@@ -58,35 +40,59 @@ def presented_token(headers: Mapping[str, list[Any]]) -> bytes | None:
     for value in headers.get("authorization", ()):
         scheme, _, credentials = value.partition(" ")
         if scheme.lower() == "bearer":
-            return str(credentials).strip().encode()
+            return Credentials(str(credentials).strip().encode())
         if scheme.lower() == "basic":
-            return _password(credentials.strip())
+            return _basic(credentials.strip())
         raise Unauthenticated("the authorization header must be Bearer or Basic")
     # Clients of the older handshake send the token that it returned this way.
-    return next((bytes(token) for token in headers.get("auth-token-bin", ())), None)
+    older = next(iter(headers.get("auth-token-bin", ())), None)
+    return Credentials(None if older is None else bytes(older))
 
 
-def _password(credentials: str) -> bytes:
-    """Return the password of `user:password`; Go sends base64 without padding."""
+def _basic(credentials: str) -> Credentials:
+    """Return the parts of `user:password`; Go sends base64 without padding."""
     padding = "=" * (-len(credentials) % 4)
     try:
         pair = base64.b64decode(credentials + padding, validate=True)
     except (binascii.Error, ValueError):
         raise Unauthenticated("the Basic credentials are not base64") from None
-    return pair.partition(b":")[2]
+    user, _, password = pair.decode("utf-8", "surrogateescape").partition(":")
+    return Credentials(None, user, password)
 
 
-class _Answer(fl.ServerMiddleware):  # type: ignore[misc] # pyarrow is not typed
-    """Puts the Bearer header into the answer of a handshake."""
+def _session(headers: Mapping[str, list[Any]]) -> str:
+    """Return the session that the client names, "" if it names none."""
+    name = next(iter(headers.get(SESSION_HEADER, ())), "")
+    if name and not _SESSION.fullmatch(name):
+        raise Unauthenticated(
+            f"{SESSION_HEADER} must be 8 to 64 letters, digits, - and _"
+        )
+    return str(name)
 
-    def __init__(self, bearer: bytes) -> None:
+
+class Admitted(fl.ServerMiddleware):  # type: ignore[misc] # pyarrow is not typed
+    """Carries the caller to the handler, and a signed token to the client."""
+
+    def __init__(self, caller: Caller, bearer: bytes | None) -> None:
+        self.caller = caller
         self._bearer = bearer
 
     def sending_headers(self) -> dict[str, bytes]:
+        """Return the headers of the answer."""
+        if self._bearer is None:
+            return {}
         return {"authorization": b"Bearer " + self._bearer}
 
 
-class TokenCheck(fl.ServerMiddlewareFactory):  # type: ignore[misc] # as above
+def caller_of(context: Any) -> Caller:
+    """Return who makes the call that pyarrow handed the context of."""
+    admitted = context.get_middleware(_MIDDLEWARE)
+    if not isinstance(admitted, Admitted):
+        raise Unauthenticated("the call was not checked")
+    return admitted.caller
+
+
+class CallerCheck(fl.ServerMiddlewareFactory):  # type: ignore[misc] # as above
     """Checks every call before its handler sees it."""
 
     def __init__(self, gate: Gate) -> None:
@@ -96,13 +102,20 @@ class TokenCheck(fl.ServerMiddlewareFactory):  # type: ignore[misc] # as above
         self, info: Any, headers: Mapping[str, list[Any]]
     ) -> fl.ServerMiddleware | None:
         """Let the call in or raise; answer the header form of the handshake."""
-        handshake = info.method == fl.FlightMethod.HANDSHAKE
         with border():
-            token = presented_token(headers)
-            if handshake and token is None:
+            credentials = presented(headers)
+            if info.method != fl.FlightMethod.HANDSHAKE:
+                caller, renewed = self._gate.admit(credentials)
+                session = _session(headers) or caller.session
+                return Admitted(replace(caller, session=session), renewed)
+            if not credentials.given:
                 return None  # the payload form: Handshake.authenticate checks it
-            self._gate.check(token)
-        return _Answer(self._gate.bearer) if handshake else None
+            return Admitted(NOBODY_ASKED, self._gate.open_session(credentials))
+
+
+def middleware(gate: Gate) -> dict[str, fl.ServerMiddlewareFactory]:
+    """Return what pyarrow is to ask about every call."""
+    return {_MIDDLEWARE: CallerCheck(gate)}
 
 
 class Handshake(fl.ServerAuthHandler):  # type: ignore[misc] # as above
@@ -116,7 +129,7 @@ class Handshake(fl.ServerAuthHandler):  # type: ignore[misc] # as above
         self._gate = gate
 
     def authenticate(self, outgoing: Any, incoming: Any) -> None:
-        """Check the payload, if there is one, and return the token."""
+        """Check the payload, if there is one, and return a signed token."""
         try:
             payload = incoming.read()
         except (StopIteration, OSError, fl.FlightError):
@@ -124,16 +137,17 @@ class Handshake(fl.ServerAuthHandler):  # type: ignore[misc] # as above
         if not payload:
             return
         with border():
-            self._gate.check(_payload_password(payload))
-        outgoing.write(self._gate.bearer)
+            bearer = self._gate.open_session(_payload(payload))
+        outgoing.write(bearer)
 
     def is_valid(self, token: bytes) -> bytes:
         """Return the peer's identity: everybody is the same, and was checked before."""
         return b""
 
 
-def _payload_password(payload: bytes) -> bytes:
+def _payload(payload: bytes) -> Credentials:
     try:
-        return BasicAuth.FromString(payload).password.encode()
+        pair = BasicAuth.FromString(payload)
     except DecodeError:
         raise to_status(Unauthenticated("the handshake is not a BasicAuth")) from None
+    return Credentials(None, pair.username, pair.password)

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from weakref import WeakSet
+from weakref import WeakSet, finalize
 
 from thanosql_proto.any import pack
 from thanosql_proto.flight_sql import TicketStatementQuery
 from thanosql_proto.message import DecodeError
 from thanosql_proto.thanosql import StatementHandle
+from thanosql_server.activity import RUNNING, Activity, Entry
 from thanosql_server.control import Control
-from thanosql_server.errors import InvalidValue, ResourceExhausted
+from thanosql_server.errors import Cancelled, InvalidValue, ShuttingDown
+from thanosql_server.flight.auth import caller_of
+from thanosql_server.flight.turns import Turns
+from thanosql_server.settings import STATEMENT_TIMEOUT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from typing import Any
 
+    from thanosql_server.callers import Caller
+    from thanosql_server.config import Limits
+    from thanosql_server.flight.session_store import SessionStore
+
 WAIT_SECONDS = 0.02
+
+_AT_ONCE = re.compile(r"\s*(SHOW|SET|RESET|CANCEL)\b", re.IGNORECASE)
+"""Statements that do little and may be what helps when the server is full."""
 
 
 def new_id() -> str:
@@ -71,11 +85,19 @@ class Statement:
 
 @dataclass(eq=False)
 class Run:
-    """One run of a statement; it follows its client and stops when that has gone."""
+    """One run of a statement; it follows its client and stops when that has gone.
+
+    Attributes:
+        id: names the statement when it is to be cancelled.
+        context: pyarrow's, of the call.
+        control: its leash.
+        end: notes that it has ended, and the error it ended with, if any.
+    """
 
     id: str
     context: Any
-    control: Control = field(default_factory=Control)
+    control: Control
+    end: Callable[[BaseException | None], None] = field(repr=False)
 
     def check(self) -> None:
         """Raise Cancelled if the client has gone or somebody cancelled the run."""
@@ -89,37 +111,103 @@ class Running:
 
     Runs are held weakly: pyarrow may drop a stream that it never began to read, and
     nothing else would take that run off the list.
+
+    Args:
+        activity: where others see what runs.
+        sessions: of the clients.
+        limits: how much may run, and for how long.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, activity: Activity, sessions: SessionStore, limits: Limits
+    ) -> None:
+        self._activity = activity
+        self._sessions = sessions
+        self._timeout = limits.statement_timeout
+        self._turns = Turns(limits)
         self._runs: WeakSet[Run] = WeakSet()
         self._lock = threading.Lock()
         self._closed = False
 
-    def start(self, statement_id: str, context: Any) -> Run:
-        """Return a new run.
+    def __len__(self) -> int:
+        return len(self._snapshot())
+
+    def control(self, caller: Caller) -> Control:
+        """Return a leash with the settings of the caller's session.
 
         Raises:
-            ResourceExhausted: the server is shutting down.
+            SessionEnded: the session went unused for too long.
         """
-        with self._lock:
-            if self._closed:
-                raise ResourceExhausted("the server is shutting down")
-            run = Run(statement_id, context)
-            self._runs.add(run)
-            return run
+        settings = self._sessions.settings(caller)
+        given = (self._timeout, settings.number(STATEMENT_TIMEOUT))
+        timeout = min((seconds for seconds in given if seconds), default=0.0)
+        return Control(settings, caller=caller, timeout=timeout)
 
-    def finish(self, run: Run) -> None:
+    @contextmanager
+    def begun(self, statement_id: str, context: Any, text: str = "") -> Iterator[Run]:
+        """Give a new run to the block, and end it if the block raises; see `start`."""
+        run = self.start(statement_id, context, text)
+        try:
+            yield run
+        except BaseException as error:
+            run.end(error)
+            raise
+
+    def start(self, statement_id: str, context: Any, text: str = "") -> Run:
+        """Return a new run as soon as it is its turn.
+
+        Args:
+            statement_id: names it when it is to be cancelled.
+            context: pyarrow's, of the call.
+            text: of the statement, for those who look at what runs.
+
+        Raises:
+            ShuttingDown: the server is shutting down.
+            TooManyStatements: too many run and wait.
+            Cancelled: it was cancelled, or its client went away, while it waited.
+        """
+        control = self.control(caller_of(context))
+        entry = self._activity.begin(statement_id, text, control)
+        turns = None if _AT_ONCE.match(text) else self._turns
+        try:
+            self._wait(turns, control, context)
+        except BaseException as error:
+            self._activity.end(entry, error)
+            raise
+        return self._run(context, entry, turns)
+
+    def _wait(self, turns: Turns | None, control: Control, context: Any) -> None:
+        def check() -> None:
+            if self._closed:
+                raise ShuttingDown("the server is shutting down")
+            if context.is_cancelled():
+                control.cancel()
+            control.check()
+
+        check()
+        if turns is not None:
+            turns.take(check)
+
+    def _run(self, context: Any, entry: Entry, turns: Turns | None) -> Run:
+        def end(error: BaseException | None) -> None:
+            self._activity.end(entry, error)
+            self._sessions.touch(entry.control.caller)
+            drop()
+
+        entry.state = RUNNING
+        entry.control.restart_clock()
+        run = Run(entry.id, context, entry.control, end)
+        drop = finalize(run, _drop, self._activity, entry, turns)
+        drop.atexit = False
+        with self._lock:
+            self._runs.add(run)
+        return run
+
+    def finish(self, run: Run, error: BaseException | None = None) -> None:
         """Take a run off the list."""
         with self._lock:
             self._runs.discard(run)
-
-    def cancel(self, statement_id: str) -> bool:
-        """Ask all runs of a statement to stop; return whether there were any."""
-        found = [run for run in self._snapshot() if run.id == statement_id]
-        for run in found:
-            run.control.cancel()
-        return bool(found)
+        run.end(error)
 
     def close(self, grace: float) -> None:
         """Refuse new runs, wait `grace` seconds for the others, then cancel them."""
@@ -129,8 +217,15 @@ class Running:
         while self._snapshot() and time.monotonic() < deadline:
             time.sleep(WAIT_SECONDS)
         for run in self._snapshot():
-            run.control.cancel()
+            run.control.cancel("the server is shutting down and stopped the statement")
 
     def _snapshot(self) -> list[Run]:
         with self._lock:
             return list(self._runs)
+
+
+def _drop(activity: Activity, entry: Entry, turns: Turns | None) -> None:
+    """Let go of a run, whether it has ended or was dropped unread."""
+    activity.end(entry, Cancelled("the client did not read the rows"))
+    if turns is not None:
+        turns.give_back()

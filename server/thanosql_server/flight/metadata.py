@@ -29,7 +29,7 @@ from thanosql_proto.flight_sql import (
 )
 from thanosql_server.flight.service import Described
 from thanosql_server.flight.sql_info import SQL_INFO_SCHEMA, sql_info_batch
-from thanosql_server.flight.sql_types import XDBC_SCHEMA, type_name, xdbc_rows
+from thanosql_server.flight.sql_types import XDBC_SCHEMA, size_of, type_name, xdbc_rows
 from thanosql_server.flight.status import border
 from thanosql_server.storage.facts import COMMENT, fact, primary_key
 
@@ -161,8 +161,9 @@ def _described(field: pa.Field, table: TableInfo) -> pa.Field:
         "IS_READ_ONLY": "0" if table.kind == "TABLE" else "1",
         "IS_SEARCHABLE": "1",
     }
-    if (comment := fact(field, COMMENT)) is not None:
-        facts["REMARKS"] = comment
+    precision, scale = size_of(field.type)
+    known = {"PRECISION": precision, "SCALE": scale, "REMARKS": fact(field, COMMENT)}
+    facts |= {key: str(value) for key, value in known.items() if value is not None}
     metadata = {f"ARROW:FLIGHT:SQL:{key}".encode(): v for key, v in facts.items()}
     return field.with_metadata({**(field.metadata or {}), **metadata})
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from thanosql_server.errors import InvalidValue, ResourceExhausted
+from thanosql_server.flight.incoming import sound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,10 +28,11 @@ def read_batches(ipc_stream: bytes) -> tuple[pa.Schema, list[pa.RecordBatch]]:
 
     Raises:
         InvalidValue: the bytes are not an Arrow IPC stream.
+        InvalidData: the rows in it are not valid.
     """
     try:
         with pa.ipc.open_stream(ipc_stream) as reader:
-            return reader.schema, list(reader)
+            return reader.schema, [sound(batch) for batch in reader]
     except (pa.ArrowException, OSError):
         raise InvalidValue("the parameters are not an Arrow IPC stream") from None
 

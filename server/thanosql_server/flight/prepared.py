@@ -20,13 +20,13 @@ from thanosql_proto.flight_sql import (
 )
 from thanosql_server.errors import UndefinedObject
 from thanosql_server.flight.handles import Statement, new_id
+from thanosql_server.flight.incoming import columns_of, rows_of
 from thanosql_server.flight.parameters import collect
 from thanosql_server.flight.service import Described, refuse_transaction
 from thanosql_server.flight.statements import describe
 from thanosql_server.flight.streams import drain, plan_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     import pyarrow as pa
@@ -118,7 +118,7 @@ def create(
 ) -> ActionCreatePreparedStatementResult:
     """Plan a statement whose parameters are not known yet, and keep it."""
     refuse_transaction(request)
-    plan = service.engine.plan(request.query)
+    plan = service.engine.plan(request.query, None, service.control())
     return ActionCreatePreparedStatementResult(
         prepared_statement_handle=service.prepared.add(request.query),
         dataset_schema=_serialized(plan.schema) if plan.returns_rows else b"",
@@ -148,7 +148,8 @@ def do_put_prepared_statement_query(
     """Bind the rows of the stream as parameters."""
     handle = command.prepared_statement_handle
     service.prepared.get(handle)
-    parameters = collect(_batches(reader), reader.schema) if _columns(reader) else b""
+    columns = columns_of(reader)
+    parameters = collect(rows_of(context, reader), columns) if len(columns) else b""
     service.prepared.bind(handle, parameters)
     return DoPutPreparedStatementResult(prepared_statement_handle=handle)
 
@@ -172,19 +173,13 @@ def do_put_prepared_statement_update(
 ) -> DoPutUpdateResult:
     """Run the statement once for every row of the stream and add up the counts."""
     prepared = service.prepared.get(command.prepared_statement_handle)
-    run = service.running.start(new_id(), context)
-    if _columns(reader):
-        batches = _batches(reader)
-        plan = plan_batches(service.engine, prepared.query, reader.schema, batches)
-    else:
-        plan = service.engine.plan(prepared.query)
-    return DoPutUpdateResult(record_count=drain(plan, run, service.running))
-
-
-def _columns(reader: Any) -> int:
-    """Return the number of parameters; without any, the stream has no columns."""
-    return len(reader.schema)
-
-
-def _batches(reader: Any) -> Iterator[pa.RecordBatch]:
-    return (chunk.data for chunk in reader if chunk.data is not None)
+    with service.running.begun(new_id(), context, prepared.query) as run:
+        # Without parameters, the stream has no columns.
+        columns = columns_of(reader)
+        if len(columns):
+            rows = rows_of(context, reader)
+            engine, query = service.engine, prepared.query
+            plan = plan_batches(engine, query, columns, rows, run.control)
+        else:
+            plan = service.engine.plan(prepared.query, None, run.control)
+        return DoPutUpdateResult(record_count=drain(plan, run, service.running))

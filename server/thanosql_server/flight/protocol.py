@@ -9,7 +9,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from thanosql_server.activity import Activity
     from thanosql_server.control import Control
+    from thanosql_server.engine.ingest import Ingest
     from thanosql_server.engine.plan import Plan
 
 
@@ -40,13 +42,19 @@ class TableInfo(Protocol):
 class Engine(Protocol):
     """Understands and runs statements; raises ThanoSQLError and nothing else."""
 
+    @property
+    def activity(self) -> Activity:
+        """What runs and ran; the service keeps it."""
+
     def plan(
         self,
         sql: str,
-        parameters: Sequence[pa.Scalar] | None = None,
-        control: Control | None = None,
+        parameters: Sequence[pa.Scalar] | None,
+        control: Control,
     ) -> Plan:
         """Understand one statement without running it; `control` stops that.
+
+        It also says whose statement it is, and so what it may do.
 
         None for `parameters` means that they are not known yet: the plan then has the
         schemas of the result and of the parameters, and cannot run if it needs any.
@@ -56,12 +64,20 @@ class Engine(Protocol):
         self,
         sql: str,
         rows: pa.RecordBatchReader,
-        control: Control | None = None,
+        control: Control,
     ) -> Plan | None:
         """Understand a statement that is to run for many rows of parameters at once.
 
         None if it must run once for each row; no row has been read then.
         """
+
+    def ingest(
+        self,
+        target: Ingest,
+        rows: pa.RecordBatchReader,
+        control: Control | None = None,
+    ) -> Plan:
+        """Understand that rows are to be loaded into a table; reads none of them."""
 
     def catalogs(self) -> list[str]:
         """Return the catalogs, the default one first."""

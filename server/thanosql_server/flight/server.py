@@ -18,11 +18,15 @@ from thanosql_proto import flight_sql as fsql
 from thanosql_proto import thanosql as own
 from thanosql_proto.any import pack, unpack
 from thanosql_proto.message import DecodeError, Message
+from thanosql_server.callers import NOBODY_ASKED
 from thanosql_server.errors import InvalidValue, NotSupported
-from thanosql_server.flight import metadata, prepared, sessions, statements
-from thanosql_server.flight.auth import Gate, Handshake, TokenCheck
+from thanosql_server.flight import ingest, metadata, prepared, sessions, statements
+from thanosql_server.flight.auth import Handshake, middleware
+from thanosql_server.flight.gate import Gate
+from thanosql_server.flight.handles import Running
 from thanosql_server.flight.prepared import PreparedStatements
 from thanosql_server.flight.service import Described, Service
+from thanosql_server.flight.session_store import SessionStore
 from thanosql_server.flight.status import border, keep_tracebacks_home
 
 if TYPE_CHECKING:
@@ -56,6 +60,7 @@ DO_PUT: dict[type[Message], DoPut] = {
     fsql.CommandStatementUpdate: statements.do_put_statement_update,
     fsql.CommandPreparedStatementQuery: prepared.do_put_prepared_statement_query,
     fsql.CommandPreparedStatementUpdate: prepared.do_put_prepared_statement_update,
+    fsql.CommandStatementIngest: ingest.do_put_ingest,
 }
 """DoPut, by the command in the descriptor; the result travels bare."""
 
@@ -128,7 +133,6 @@ NOT_SUPPORTED = {
     "EndSavepoint": _NO_TRANSACTIONS,
     "CreatePreparedSubstraitPlan": _NO_SUBSTRAIT,
     "CommandStatementSubstraitPlan": _NO_SUBSTRAIT,
-    "CommandStatementIngest": "bulk ingestion is not supported yet; use INSERT or COPY",
     "RenewFlightEndpoint": "endpoints do not expire and cannot be renewed",
 }
 """What clients may ask for although the server does not advertise it."""
@@ -144,14 +148,20 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
 
     def __init__(self, engine: Engine, config: Config) -> None:
         keep_tracebacks_home()
-        self._service = Service(engine, PreparedStatements())
-        gate = Gate(config.token)
+        sessions = SessionStore(config.limits)
+        running = Running(engine.activity, sessions, config.limits)
+        self._service = Service(
+            engine, PreparedStatements(), running, sessions, NOBODY_ASKED
+        )
+        gate = Gate(config)
         try:
             super().__init__(
                 config.location,
                 auth_handler=Handshake(gate),
                 tls_certificates=[config.tls] if config.tls else None,
-                middleware={"token": TokenCheck(gate)},
+                verify_client=config.tls_client_ca is not None,
+                root_certificates=config.tls_client_ca,
+                middleware=middleware(gate),
             )
         except (pa.ArrowException, OSError):
             tls = ", or the TLS certificate or its key unusable" if config.tls else ""
@@ -180,7 +190,7 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
     ) -> fl.FlightInfo:
         """Describe the rows of a command and hand out a ticket for them."""
         with border(context):
-            described = self._describe(descriptor)
+            described = self._describe(context, descriptor)
             count = described.act(context) if described.act else -1
         # No location means: this connection.
         endpoint = fl.FlightEndpoint(described.ticket, [])
@@ -191,18 +201,19 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
     ) -> fl.SchemaResult:
         """Describe the rows of a command."""
         with border(context):
-            return fl.SchemaResult(self._describe(descriptor).schema)
+            return fl.SchemaResult(self._describe(context, descriptor).schema)
 
-    def _describe(self, descriptor: fl.FlightDescriptor) -> Described:
+    def _describe(self, context: Any, descriptor: fl.FlightDescriptor) -> Described:
         command = _command(descriptor)
         describe: Describe = _look_up(DESCRIBE, command)
-        return describe(self._service, command)
+        return describe(self._service.of(context), command)
 
     def do_get(self, context: Any, ticket: fl.Ticket) -> fl.FlightDataStream:
         """Stream the rows of a ticket."""
         with border(context):
             message = _unpack(ticket.ticket)
-            return _look_up(DO_GET, message)(self._service, context, message)
+            handle: DoGet = _look_up(DO_GET, message)
+            return handle(self._service.of(context), context, message)
 
     def do_put(
         self, context: Any, descriptor: fl.FlightDescriptor, reader: Any, writer: Any
@@ -211,7 +222,7 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
         with border(context):
             command = _command(descriptor)
             handle = _look_up(DO_PUT, command)
-            result = handle(self._service, context, command, reader)
+            result = handle(self._service.of(context), context, command, reader)
             writer.write(result.SerializeToString())
 
     def do_action(self, context: Any, action: fl.Action) -> list[bytes]:
@@ -221,7 +232,7 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
             if known is None:
                 raise _not_supported(action.type)
             request = _request(known, bytes(action.body))
-            result = known.handle(self._service, request)
+            result = known.handle(self._service.of(context), request)
             if result is None:
                 return []
             return [pack(result) if known.packed else result.SerializeToString()]

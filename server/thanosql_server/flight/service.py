@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from thanosql_server.errors import NotSupported
-from thanosql_server.flight.handles import Running
+from thanosql_server.flight.auth import caller_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,17 +14,39 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from thanosql_server.callers import Caller
+    from thanosql_server.control import Control
+    from thanosql_server.flight.handles import Running
     from thanosql_server.flight.prepared import PreparedStatements
     from thanosql_server.flight.protocol import Engine
+    from thanosql_server.flight.session_store import SessionStore
 
 
 @dataclass(frozen=True)
 class Service:
-    """The engine, and the little that the service remembers between calls."""
+    """The engine, and the little that the service remembers between calls.
+
+    Attributes:
+        engine: plans statements.
+        prepared: statements that clients have prepared.
+        running: statements that run.
+        sessions: what clients have set.
+        caller: who makes the call, or stands for nobody between calls.
+    """
 
     engine: Engine
     prepared: PreparedStatements
-    running: Running = field(default_factory=Running)
+    running: Running
+    sessions: SessionStore
+    caller: Caller
+
+    def of(self, context: Any) -> Service:
+        """Return the service as the caller of a call sees it."""
+        return replace(self, caller=caller_of(context))
+
+    def control(self) -> Control:
+        """Return a leash for planning what does not run yet."""
+        return self.running.control(self.caller)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Session options: one catalog, one schema, the same for everybody."""
+"""Session options on the wire: catalog and schema, and every setting by its name."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ from thanosql_proto.flight import (
     SetSessionOptionsRequest,
     SetSessionOptionsResult,
 )
+from thanosql_server.errors import InvalidValue
+from thanosql_server.settings import SETTINGS
 
 if TYPE_CHECKING:
     from thanosql_server.flight.protocol import Engine
     from thanosql_server.flight.service import Service
+    from thanosql_server.settings import Settings, SettingValue
 
 
-def _options(engine: Engine) -> dict[str, str]:
+def _fixed(engine: Engine) -> dict[str, str]:
+    """Return the options that cannot be changed: there is one catalog, one schema."""
     catalog, schema = engine.schemas()[0]
     return {"catalog": catalog, "schema": schema}
 
@@ -27,42 +31,79 @@ def _options(engine: Engine) -> dict[str, str]:
 def get_session_options(
     service: Service, request: GetSessionOptionsRequest
 ) -> GetSessionOptionsResult:
-    """Return the catalog and schema in which unqualified names are looked up."""
-    options = _options(service.engine)
+    """Return where unqualified names are looked up, and the settings."""
+    settings = service.control().settings
+    values: dict[str, SettingValue] = {name: settings[name] for name in SETTINGS}
+    options = {**_fixed(service.engine), **values}
     return GetSessionOptionsResult(
-        session_options={
-            name: SessionOptionValue(string_value=value)
-            for name, value in options.items()
-        }
+        session_options={name: _option(value) for name, value in options.items()}
     )
+
+
+def _option(value: SettingValue) -> SessionOptionValue:
+    if isinstance(value, bool):
+        return SessionOptionValue(bool_value=value)
+    if isinstance(value, int):
+        return SessionOptionValue(int64_value=value)
+    if isinstance(value, float):
+        return SessionOptionValue(double_value=value)
+    return SessionOptionValue(string_value=value)
 
 
 def set_session_options(
     service: Service, request: SetSessionOptionsRequest
 ) -> SetSessionOptionsResult:
-    """Accept the options that change nothing and refuse the others, each by name.
+    """Set what can be set and refuse the others, each by its name.
 
-    JDBC and ADBC set the catalog when a connection string has one.
+    JDBC and ADBC set the catalog when a connection string has one. A value that is
+    not set means the default.
     """
-    options = _options(service.engine)
-    errors = {
-        name: SetSessionOptionsResult.Error(value=error)
-        for name, value in request.session_options.items()
-        if (error := _refusal(options, name, value))
-    }
+    fixed, settings = _fixed(service.engine), service.control().settings
+    errors = {}
+    for name, option in request.session_options.items():
+        value = _value(option)
+        if name in fixed:
+            error = _refusal(value, fixed[name])
+        else:
+            error = _set(settings, name, value)
+        if error:
+            errors[name] = SetSessionOptionsResult.Error(value=error)
     return SetSessionOptionsResult(errors=errors)
 
 
-def _refusal(options: dict[str, str], name: str, value: SessionOptionValue) -> int:
-    """Return the error of one option, 0 if it is accepted."""
-    if name not in options:
-        return SetSessionOptionsResult.INVALID_NAME
-    unset = value.WhichOneof("option_value") is None
-    if unset or value.string_value == options[name]:
+def _value(option: SessionOptionValue) -> SettingValue | None:
+    """Return the value of an option, None if it is unset or a list."""
+    kind = option.WhichOneof("option_value")
+    if kind is None:
+        return None
+    value = getattr(option, kind)
+    return value if isinstance(value, (str, bool, int, float)) else ""
+
+
+def _refusal(value: SettingValue | None, fixed: str) -> int:
+    """Return the error of an option that cannot be changed, 0 if it need not be."""
+    if value is None or value == fixed:
         return 0
     return SetSessionOptionsResult.INVALID_VALUE
 
 
+def _set(settings: Settings, name: str, value: SettingValue | None) -> int:
+    """Set an option; return its error, 0 if there is none."""
+    if name not in SETTINGS:
+        return SetSessionOptionsResult.INVALID_NAME
+    if value is None:
+        settings.reset(name)
+        return 0
+    if isinstance(SETTINGS[name].default, float) and type(value) is int:
+        value = float(value)
+    try:
+        settings.set(name, value)
+    except InvalidValue:
+        return SetSessionOptionsResult.INVALID_VALUE
+    return 0
+
+
 def close_session(service: Service, request: CloseSessionRequest) -> CloseSessionResult:
-    """Agree: there is nothing to close."""
+    """End the session: what it has set is forgotten."""
+    service.sessions.close(service.caller)
     return CloseSessionResult(status=CloseSessionResult.CLOSED)

@@ -196,6 +196,26 @@ XDBC_TYPES = (
 )
 """The types that CAST accepts; a literal of each begins with its prefix."""
 
+_BY_NAME = {row.type_name: row for row in XDBC_TYPES}
+_DIGITS = {"s": 0, "ms": 3, "us": 6, "ns": 9}
+
+
+def size_of(type_: pa.DataType) -> tuple[int | None, int | None]:
+    """Return how long the values of a type are, and their digits behind the point.
+
+    In the measures of `XdbcType`; None where there is no limit or no point.
+    """
+    if pat.is_dictionary(type_):
+        return size_of(type_.value_type)
+    if pat.is_decimal(type_):
+        return type_.precision, type_.scale
+    if pat.is_timestamp(type_) or pat.is_time(type_):
+        digits = _DIGITS[type_.unit]
+        whole = len("00:00:00" if pat.is_time(type_) else "0000-00-00 00:00:00")
+        return whole + bool(digits) + digits, digits
+    row = _BY_NAME.get(type_name(type_))
+    return (row.column_size, row.maximum_scale) if row else (None, None)
+
 
 def xdbc_rows(data_type: int | None) -> Iterator[tuple[Any, ...]]:
     """Yield the types of one number, or all, by number and name."""

@@ -51,12 +51,12 @@ def describe(service: Service, statement: Statement) -> Described:
     Drivers that do not know updates from queries (ADBC before 1.13) send an update this
     way as well, and drop its ticket unread. So it acts in GetFlightInfo, once.
     """
-    plan = _plan(service, statement)
+    plan = _plan(service, statement, service.control())
     if plan.returns_rows:
         return Described(plan.schema, statement.ticket())
 
     def act(context: Any) -> int:
-        run = service.running.start(statement.id, context)
+        run = service.running.start(statement.id, context, statement.query)
         return drain(plan, run, service.running)
 
     ended = Statement("", id=statement.id, acted=True)
@@ -70,16 +70,14 @@ def do_get_statement(
     statement = Statement.of_ticket(ticket)
     if statement.acted:
         return fl.GeneratorStream(pa.schema([]), iter(()))
-    run = service.running.start(statement.id, context)
-    plan = _plan(service, statement, run.control)
-    if not plan.returns_rows:
-        raise InvalidValue("the ticket was not made by this server")
-    return stream(plan, run, service.running)
+    with service.running.begun(statement.id, context, statement.query) as run:
+        plan = _plan(service, statement, run.control)
+        if not plan.returns_rows:
+            raise InvalidValue("the ticket was not made by this server")
+        return stream(plan, run, service.running)
 
 
-def _plan(
-    service: Service, statement: Statement, control: Control | None = None
-) -> Plan:
+def _plan(service: Service, statement: Statement, control: Control) -> Plan:
     if not statement.parameters:
         return service.engine.plan(statement.query, None, control)
     schema, batches = read_batches(statement.parameters)
@@ -95,9 +93,9 @@ def do_put_statement_update(
 ) -> DoPutUpdateResult:
     """Run a statement and return how many rows it changed."""
     refuse_transaction(command)
-    run = service.running.start(new_id(), context)
-    plan = service.engine.plan(command.query, None, run.control)
-    return DoPutUpdateResult(record_count=drain(plan, run, service.running))
+    with service.running.begun(new_id(), context, command.query) as run:
+        plan = service.engine.plan(command.query, None, run.control)
+        return DoPutUpdateResult(record_count=drain(plan, run, service.running))
 
 
 # ---- Our own driver: one call for everything -------------------------------
@@ -110,10 +108,10 @@ def do_get_execute(
     statement = Statement(
         execute.query, execute.parameters, execute.statement_id or new_id()
     )
-    run = service.running.start(statement.id, context)
-    plan = _plan(service, statement, run.control)
-    events = Events(plan.schema, progress=execute.progress)
-    return stream(plan, run, service.running, events=events)
+    with service.running.begun(statement.id, context, statement.query) as run:
+        plan = _plan(service, statement, run.control)
+        events = Events(plan.schema, progress=execute.progress)
+        return stream(plan, run, service.running, events=events)
 
 
 # ---- Cancel ----------------------------------------------------------------
@@ -122,8 +120,8 @@ def do_get_execute(
 def cancel_statement(
     service: Service, request: CancelStatement
 ) -> CancelStatementResult:
-    """Stop the statement of an id, whoever runs it."""
-    return CancelStatementResult(found=service.running.cancel(request.statement_id))
+    """Stop the statement of an id, the caller's own; an admin may stop any."""
+    return CancelStatementResult(found=_cancel(service, request.statement_id))
 
 
 def cancel_flight_info(
@@ -141,10 +139,14 @@ def cancel_query(
 
 
 def _cancel_info(service: Service, data: bytes) -> CancelStatus:
-    found = [service.running.cancel(id) for id in _statement_ids(data)]
+    found = [_cancel(service, id) for id in _statement_ids(data)]
     if any(found):
         return CancelStatus.CANCEL_STATUS_CANCELLING
     return CancelStatus.CANCEL_STATUS_NOT_CANCELLABLE
+
+
+def _cancel(service: Service, id: str) -> bool:
+    return service.engine.activity.cancel(id, service.caller)
 
 
 def _statement_ids(data: bytes) -> list[str]:

@@ -96,6 +96,7 @@ STATUS_BY_SQLSTATE: dict[str, type[FlightStatus]] = {
     "42501": PermissionDenied,
     "28": Unauthenticated,
     "0A": Unimplemented,
+    "57": Unavailable,
     "57014": Cancelled,
     "40": Unavailable,
     "53": Unavailable,

@@ -42,7 +42,7 @@ def plan_sets(
     engine: Engine,
     query: str,
     sets: Iterator[Parameters | None],
-    control: Control | None = None,
+    control: Control,
 ) -> Plan:
     """Return one plan that runs the statement once for every set of parameters.
 
@@ -53,7 +53,7 @@ def plan_sets(
         engine: what plans.
         query: the statement.
         sets: of parameters.
-        control: of the run, if the statement runs at once.
+        control: of the run, or of the planning of what runs later.
     """
     try:
         parameters = next(sets)
@@ -74,7 +74,7 @@ def plan_batches(
     query: str,
     schema: pa.Schema,
     batches: Iterator[pa.RecordBatch],
-    control: Control | None = None,
+    control: Control,
 ) -> Plan:
     """Return one plan for all rows of parameters, in one commit where it can be.
 
@@ -134,13 +134,21 @@ def _closing(steps: Steps) -> Iterator[Steps]:
 
 def drain(plan: Plan, run: Run, running: Running) -> int:
     """Run a plan to its end and return the number of rows changed, -1 if unknown."""
-    try:
-        with _closing(plan.run(run.control)) as steps:
-            for _ in steps:
-                run.check()
-    finally:
-        running.finish(run)
+    with _ending(run, running), _closing(plan.run(run.control)) as steps:
+        for _ in steps:
+            run.check()
     return run.control.rows_affected
+
+
+@contextmanager
+def _ending(run: Run, running: Running) -> Iterator[None]:
+    """Take a run off the list when the block ends, and note how it did."""
+    try:
+        yield
+    except BaseException as error:
+        running.finish(run, error)
+        raise
+    running.finish(run)
 
 
 def stream(
@@ -153,18 +161,20 @@ def stream(
 def _messages(
     plan: Plan, run: Run, running: Running, events: Events | None
 ) -> Iterator[Message]:
-    try:
-        with border(run.context), _closing(plan.run(run.control)) as steps:
-            for batch in steps:
-                run.check()
-                if batch is not None:
-                    yield from cut(_checked(batch, plan.schema))
-                if events:
-                    yield from events.due(run.control)
+    with (
+        border(run.context),
+        _ending(run, running),
+        _closing(plan.run(run.control)) as steps,
+    ):
+        for batch in steps:
+            run.check()
+            if batch is not None:
+                run.control.rows_returned += batch.num_rows
+                yield from cut(_checked(batch, plan.schema))
             if events:
-                yield events.completed(run.control)
-    finally:
-        running.finish(run)
+                yield from events.due(run.control)
+        if events:
+            yield events.completed(run.control)
 
 
 def _checked(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

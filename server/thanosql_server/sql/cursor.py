@@ -163,12 +163,12 @@ class Cursor:
             raise self.error(what)
         return self.advance()
 
-    def table_name(self) -> TableName:
+    def table_name(self, what: str = "a table name") -> TableName:
         """Read a table's name, with schema and catalog if they are written."""
         position = Position.of(self.text, self.here())
-        parts = [self.identifier("a table name")]
+        parts = [self.identifier(what)]
         while self.take_symbol("."):
-            parts.append(self.identifier("a table name after '.'"))
+            parts.append(self.identifier(f"{what} after '.'"))
         return TableName(tuple(parts), position)
 
     def options(self) -> Options:

@@ -8,11 +8,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from thanosql_server.errors import Position, SyntaxError_
-from thanosql_server.sql.clauses import UnsupportedClause, read_expression
-from thanosql_server.sql.nodes import ColumnDefinition, Span, TypeText
+from thanosql_server.sql.clauses import read_expression
+from thanosql_server.sql.constraints import (
+    STARTS,
+    Constraint,
+    read_constraint,
+    read_constraint_name,
+    read_references,
+    refuse_twice,
+    refuse_unserved,
+)
+from thanosql_server.sql.nodes import ColumnDefinition, TypeText
 from thanosql_server.sql.tokens import Kind
 
 if TYPE_CHECKING:
+    from thanosql_server.sql.constraints import Named
     from thanosql_server.sql.cursor import Cursor
     from thanosql_server.sql.nodes import Query
 
@@ -21,33 +31,35 @@ _CONSTRAINTS = frozenset(
     {"NULL", "NOT", "DEFAULT", "PRIMARY", "COMMENT", "CONSTRAINT", "UNIQUE", "CHECK"}
     | {"REFERENCES", "GENERATED", "COLLATE", "AUTOINCREMENT", "AUTO_INCREMENT"}
 )
-_UNSERVED = frozenset(
-    {"UNIQUE", "CHECK", "REFERENCES", "GENERATED", "COLLATE", "FOREIGN"}
-    | {"AUTOINCREMENT", "AUTO_INCREMENT"}
-)
-_TABLE_CONSTRAINTS = frozenset({"CONSTRAINT", "PRIMARY", "UNIQUE", "CHECK", "FOREIGN"})
+_KINDS = ("PRIMARY", "UNIQUE", "REFERENCES")
+_FACTS = ("NULL", "NOT", "DEFAULT", "COMMENT")
 
 
 def read_columns(
     cursor: Cursor,
-) -> tuple[tuple[ColumnDefinition, ...], tuple[tuple[str, Position], ...]]:
-    """Read `(column type ..., ..., PRIMARY KEY (...))`: columns, and the key."""
+) -> tuple[tuple[ColumnDefinition, ...], tuple[Constraint, ...]]:
+    """Read `(column type ..., ..., PRIMARY KEY (...))`: columns, and constraints.
+
+    The constraints hold those of columns, too, and at most one is a primary key.
+    """
     cursor.expect_symbol("(", "'(' and the columns")
     columns: list[ColumnDefinition] = []
-    keys: list[tuple[tuple[str, Position], ...]] = []
+    constraints: list[Constraint] = []
     while True:
-        if cursor.word() in _TABLE_CONSTRAINTS:
-            keys.append(_table_constraint(cursor))
+        if cursor.word() in STARTS:
+            constraints.append(read_constraint(cursor))
         else:
             columns.append(read_column(cursor))
+            constraints += columns[-1].constraints
         if not cursor.take_symbol(","):
             break
     cursor.expect_symbol(")", "',' or ')' in the list of columns")
-    _refuse_twice([(one.name, one.position) for one in columns])
-    keys += [((one.name, one.position),) for one in columns if one.is_key]
+    refuse_twice([(one.name, one.position) for one in columns])
+    keys = [one for one in constraints if one.kind == "PRIMARY KEY"]
     if len(keys) > 1:
-        raise SyntaxError_("a table has one PRIMARY KEY", position=keys[1][0][1])
-    return tuple(columns), keys[0] if keys else ()
+        position = keys[1].columns[0][1]
+        raise SyntaxError_("a table has one PRIMARY KEY", position=position)
+    return tuple(columns), tuple(constraints)
 
 
 def read_column(cursor: Cursor) -> ColumnDefinition:
@@ -56,27 +68,47 @@ def read_column(cursor: Cursor) -> ColumnDefinition:
     name = cursor.identifier("a column")
     type_ = read_type(cursor, f"a type for column '{name}'")
     facts: dict[str, Any] = {}
+    constraints: list[Constraint] = []
     while cursor.word() in _CONSTRAINTS:
-        _read_constraint(cursor, facts)
-    return ColumnDefinition(name, position, type_, **facts)
+        given = read_constraint_name(cursor)
+        refuse_unserved(cursor)
+        if cursor.word() in _KINDS:
+            named = ((name, position),)
+            constraints.append(_column_constraint(cursor, given, named))
+        else:
+            _read_fact(cursor, facts)
+    return ColumnDefinition(
+        name, position, type_, **facts, constraints=tuple(constraints)
+    )
 
 
-def _read_constraint(cursor: Cursor, facts: dict[str, Any]) -> None:
-    if cursor.word() in _UNSERVED:
-        raise _unserved(cursor)
+def _column_constraint(cursor: Cursor, name: str | None, column: Named) -> Constraint:
+    word = cursor.advance().word
+    if word == "REFERENCES":
+        references = read_references(cursor)
+        if len(references.columns) > 1:
+            raise SyntaxError_(
+                f"column '{column[0][0]}' cannot refer to several columns",
+                position=column[0][1],
+            )
+        return Constraint("FOREIGN KEY", name, column, references)
+    if word == "PRIMARY":
+        cursor.expect_words("KEY", expected="KEY after PRIMARY")
+        return Constraint("PRIMARY KEY", name, column)
+    return Constraint("UNIQUE", name, column)
+
+
+def _read_fact(cursor: Cursor, facts: dict[str, Any]) -> None:
+    if cursor.word() not in _FACTS:
+        raise cursor.error("PRIMARY KEY, UNIQUE, REFERENCES, NOT NULL or DEFAULT")
     word = cursor.advance().word
     if word == "DEFAULT":
         facts["default"] = read_default(cursor)
     elif word == "COMMENT":
         facts["comment"] = read_comment(cursor)
-    elif word == "PRIMARY":
-        cursor.expect_words("KEY", expected="KEY after PRIMARY")
-        facts["is_key"] = True
     elif word == "NOT":
         cursor.expect_words("NULL", expected="NULL after NOT")
         facts["not_null"] = True
-    elif word == "CONSTRAINT":
-        cursor.identifier("the name of the constraint")
 
 
 def read_type(cursor: Cursor, expected: str) -> TypeText:
@@ -126,39 +158,3 @@ def _ends_default(here: Cursor) -> bool:
         )
         return not starts and not within
     return here.at_symbol(",") or word in _CONSTRAINTS
-
-
-def _table_constraint(cursor: Cursor) -> tuple[tuple[str, Position], ...]:
-    if cursor.take_words("CONSTRAINT"):
-        cursor.identifier("the name of the constraint")
-    if cursor.word() in _UNSERVED:
-        raise _unserved(cursor)
-    cursor.expect_words("PRIMARY", "KEY", expected="PRIMARY KEY")
-    cursor.expect_symbol("(", "'(' and the columns of the key")
-    key = [_key_column(cursor)]
-    while cursor.take_symbol(","):
-        key.append(_key_column(cursor))
-    cursor.expect_symbol(")", "',' or ')' in the columns of the key")
-    _refuse_twice(key)
-    return tuple(key)
-
-
-def _key_column(cursor: Cursor) -> tuple[str, Position]:
-    position = Position.of(cursor.text, cursor.here())
-    return cursor.identifier("a column of the key"), position
-
-
-def _unserved(cursor: Cursor) -> UnsupportedClause:
-    """Skip to the end and return that the constraint here is not served."""
-    start, word = cursor.here(), cursor.word()
-    while not cursor.at_end():
-        cursor.advance()
-    return UnsupportedClause(word, Span(start, cursor.end_of_last()))
-
-
-def _refuse_twice(names: list[tuple[str, Position]]) -> None:
-    seen = set[str]()
-    for name, position in names:
-        if name in seen:
-            raise SyntaxError_(f"column '{name}' is named twice", position=position)
-        seen.add(name)

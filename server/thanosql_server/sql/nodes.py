@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from thanosql_server.errors import Position
+    from thanosql_server.sql.constraints import Constraint
+    from thanosql_server.sql.versions import TableVersion
 
 __all__ = [
     "AddColumn",
@@ -85,10 +87,13 @@ class Span:
 
 @dataclass(frozen=True)
 class TableName:
-    """A table's name as SQL reads it: unquoted parts in lower case."""
+    """A table's name as SQL reads it: unquoted parts in lower case.
+
+    `position` is None if the name comes from elsewhere than a text.
+    """
 
     parts: tuple[str, ...]
-    position: Position
+    position: Position | None
 
     @property
     def name(self) -> str:
@@ -158,6 +163,7 @@ class Query:
         parameters: placeholders outside the clauses, in text order.
         calls: calls of our functions outside the clauses, in text order, those
             inside another call's arguments too.
+        versions: tables outside the clauses of which a certain version is read.
     """
 
     source: str
@@ -165,6 +171,7 @@ class Query:
     clauses: tuple[Clause, ...] = ()
     parameters: tuple[Placeholder, ...] = ()
     calls: tuple[Call, ...] = ()
+    versions: tuple[TableVersion, ...] = ()
 
     @property
     def text(self) -> str:
@@ -350,8 +357,13 @@ class ColumnDefinition:
     type: TypeText
     not_null: bool = False
     default: Query | None = None
-    is_key: bool = False
     comment: str | None = None
+    constraints: tuple[Constraint, ...] = ()
+
+    @property
+    def is_key(self) -> bool:
+        """Whether the column alone is declared the primary key."""
+        return any(one.kind == "PRIMARY KEY" for one in self.constraints)
 
 
 @dataclass(frozen=True)
@@ -362,8 +374,14 @@ class CreateTable(Statement):
     or_replace: bool
     if_not_exists: bool
     columns: tuple[ColumnDefinition, ...]
-    key: tuple[tuple[str, Position], ...]
+    constraints: tuple[Constraint, ...]
     comment: str | None
+
+    @property
+    def key(self) -> tuple[tuple[str, Position], ...]:
+        """The columns of the primary key, with their places."""
+        keys = [one.columns for one in self.constraints if one.kind == "PRIMARY KEY"]
+        return keys[0] if keys else ()
 
 
 @dataclass(frozen=True)
@@ -459,20 +477,19 @@ class AlterTable(Statement):
 
 @dataclass(frozen=True)
 class CreateSchema(Statement):
-    """`CREATE SCHEMA [IF NOT EXISTS] name`."""
+    """`CREATE SCHEMA [IF NOT EXISTS] name`; its name may have the catalog in front."""
 
-    name: str
+    name: TableName
     if_not_exists: bool
-    position: Position
 
 
 @dataclass(frozen=True)
 class DropSchema(Statement):
     """`DROP SCHEMA [IF EXISTS] name [CASCADE]`."""
 
-    name: str
+    name: TableName
     if_exists: bool
-    position: Position
+    cascade: bool
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Literal
 from thanosql_server.sql.alter import read_alter
 from thanosql_server.sql.changes import read_delete, read_truncate, read_update
 from thanosql_server.sql.clauses import UnsupportedClause, read_body, read_query
+from thanosql_server.sql.complexity import check_complexity, check_length
 from thanosql_server.sql.cursor import Cursor
+from thanosql_server.sql.exports import read_copy_to
 from thanosql_server.sql.inserts import read_insert
 from thanosql_server.sql.nodes import (
     BuildModel,
@@ -27,12 +29,14 @@ from thanosql_server.sql.nodes import (
     Unsupported,
 )
 from thanosql_server.sql.recognition import CLAUSE_VERBS, QUERY_WORDS
+from thanosql_server.sql.settings import read_cancel, read_reset, read_set, read_show
 from thanosql_server.sql.tables import (
     read_comment_on,
     read_create_schema,
     read_create_table,
     read_drop_schema,
 )
+from thanosql_server.sql.versions import read_restore, read_show_versions, read_vacuum
 from thanosql_server.sql.views import read_create_view, read_drop_view
 
 if TYPE_CHECKING:
@@ -46,8 +50,8 @@ _FOREIGN = (
     "DEALLOCATE", "DECLARE", "DISCARD", "DO", "END", "EXECUTE", "FETCH",
     "GRANT", "IMPORT", "INSTALL", "KILL", "LISTEN", "LOAD", "LOCK", "MERGE", "MSCK",
     "NOTIFY", "OPTIMIZE", "PIVOT", "PRAGMA", "PREPARE", "REFRESH", "REINDEX",
-    "RELEASE", "REPLACE", "RESET", "REVOKE", "ROLLBACK", "SAVEPOINT", "SET", "START",
-    "UNCACHE", "UNLISTEN", "UNLOAD", "USE", "VACUUM",
+    "RELEASE", "REPLACE", "REVOKE", "ROLLBACK", "SAVEPOINT", "START",
+    "UNCACHE", "UNLISTEN", "UNLOAD", "USE",
 )  # fmt: skip
 _TWO_WORDS = ("FIT", "UPLOAD")
 
@@ -59,9 +63,12 @@ def parse(text: str) -> Statement:
     not checked beyond quotes and parentheses: that is DataFusion's part.
 
     Raises:
-        SyntaxError_: with the line and column; nothing else is raised for any text.
+        SyntaxError_: with the line and column.
+        StatementTooComplex: it is too long, or too much stands inside each other.
     """
+    check_length(text)
     cursor = Cursor(text)
+    check_complexity(text, cursor.tokens)
     if cursor.at_end():
         raise cursor.error("a statement")
     try:
@@ -83,6 +90,12 @@ def _statement(cursor: Cursor) -> Statement:
 
 def _select(cursor: Cursor) -> Statement:
     return SelectStatement(read_query(cursor))
+
+
+def _show(cursor: Cursor) -> Statement:
+    if cursor.word(1) == "VERSIONS":
+        return read_show_versions(cursor)
+    return read_show(cursor) or _select(cursor)
 
 
 def _explain(cursor: Cursor) -> Statement:
@@ -112,14 +125,15 @@ def _build(cursor: Cursor) -> Statement:
 
 
 def _copy(cursor: Cursor) -> Statement:
-    start = cursor.here()
     cursor.advance()
+    first = cursor.index
     if cursor.at_symbol("("):
-        return _unsupported(cursor, "COPY TO", start)
+        return read_copy_to(cursor)
     table = cursor.table_name()
-    if cursor.word() == "TO":
-        return _unsupported(cursor, "COPY TO", start)
     options = cursor.options()
+    if cursor.word() in ("TO", "VERSION", "TIMESTAMP", "FOR"):
+        cursor.index = first
+        return read_copy_to(cursor)
     after = "OPTIONS(...)" if options else f"COPY {table}"
     cursor.expect_words("FROM", expected=f"FROM and a path in quotes after {after}")
     source, position = cursor.path("a path in quotes after FROM")
@@ -235,7 +249,13 @@ _READERS: dict[str, Callable[[Cursor], Statement]] = {
     **dict.fromkeys(_TWO_WORDS, _foreign_pair),
     **dict.fromkeys(CLAUSE_VERBS, _select),
     **dict.fromkeys(QUERY_WORDS, _select),
-    **dict.fromkeys(("SHOW", "DESCRIBE", "DESC"), _select),
+    **dict.fromkeys(("DESCRIBE", "DESC"), _select),
+    "SHOW": _show,
+    "RESTORE": read_restore,
+    "VACUUM": read_vacuum,
+    "SET": read_set,
+    "RESET": read_reset,
+    "CANCEL": read_cancel,
     "EXPLAIN": _explain,
     "BUILD": _build,
     "COPY": _copy,

@@ -23,13 +23,14 @@ from thanosql_server.sql.nodes import (
     Search,
 )
 from thanosql_server.sql.tokens import quote, quote_text
+from thanosql_server.sql.versions import TableVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from thanosql_server.sql.nodes import Clause, Query, Span
 
-    _Insert: TypeAlias = Clause | Placeholder | Call
+    _Insert: TypeAlias = Clause | Placeholder | Call | TableVersion
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,10 @@ class Facts(Protocol):
 
     def listing(self, clause: ListObjects) -> str:
         """Return a SELECT that lists the objects."""
+        ...
+
+    def table_version(self, table: TableVersion) -> str:
+        """Return the qualified name under which a version of a table is read."""
         ...
 
 
@@ -216,7 +221,7 @@ class _Writer:
 
 def _write_query(writer: _Writer, query: Query, facts: Facts) -> None:
     """Copy the query's text, but for clauses, calls and placeholders."""
-    inserts = (*query.clauses, *query.parameters, *query.calls)
+    inserts = (*query.clauses, *query.parameters, *query.calls, *query.versions)
     in_order = deque(sorted(inserts, key=lambda one: one.span.start))
     _write_piece(writer, query.source, query.span, in_order, facts)
 
@@ -233,6 +238,10 @@ def _write_piece(
             _write_placeholder(writer, source, insert)
         elif isinstance(insert, Call):
             _write_call(writer, source, insert, inserts, facts)
+        elif isinstance(insert, TableVersion):
+            alias = "" if insert.has_alias else f" AS {quote(insert.table.name)}"
+            name = facts.table_version(insert)
+            writer.add(name + alias, insert.span.start, verbatim=False)
         else:
             _write_clause(writer, insert, facts)
         offset = insert.span.end

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from thanosql_server.errors import Position
 from thanosql_server.sql.definitions import read_columns, read_comment
 from thanosql_server.sql.nodes import (
     Comment,
@@ -22,12 +21,12 @@ def read_create_table(
     cursor: Cursor, table: TableName, or_replace: bool, if_not_exists: bool
 ) -> CreateTable:
     """Read the columns of a CREATE TABLE, and a comment on the table."""
-    columns, key = read_columns(cursor)
+    columns, constraints = read_columns(cursor)
     comment = None
     if cursor.take_words("COMMENT"):
         cursor.take_symbol("=")
         comment = read_comment(cursor)
-    return CreateTable(table, or_replace, if_not_exists, columns, key, comment)
+    return CreateTable(table, or_replace, if_not_exists, columns, constraints, comment)
 
 
 def read_comment_on(cursor: Cursor) -> Comment:
@@ -53,19 +52,15 @@ def read_create_schema(cursor: Cursor) -> CreateSchema:
     """Read `SCHEMA [IF NOT EXISTS] name`."""
     cursor.expect_words("SCHEMA")
     if_not_exists = cursor.take_words("IF", "NOT", "EXISTS")
-    name, position = _schema(cursor)
-    return CreateSchema(name, if_not_exists, position)
+    return CreateSchema(cursor.table_name("a schema"), if_not_exists)
 
 
 def read_drop_schema(cursor: Cursor) -> DropSchema:
     """Read `SCHEMA [IF EXISTS] name [CASCADE|RESTRICT]`."""
     cursor.expect_words("SCHEMA")
     if_exists = cursor.take_words("IF", "EXISTS")
-    name, position = _schema(cursor)
-    _ = cursor.take_words("CASCADE") or cursor.take_words("RESTRICT")
-    return DropSchema(name, if_exists, position)
-
-
-def _schema(cursor: Cursor) -> tuple[str, Position]:
-    position = Position.of(cursor.text, cursor.here())
-    return str(cursor.table_name()), position
+    name = cursor.table_name("a schema")
+    cascade = cursor.take_words("CASCADE")
+    if not cascade:
+        cursor.take_words("RESTRICT")
+    return DropSchema(name, if_exists, cascade)

@@ -25,7 +25,13 @@ COMMENT = b"thanosql:comment"
 HOLDS = b"thanosql:holds"
 """Of a column of texts: they are paths of `image`, `audio` or `video` files."""
 
-_DECLARED = (DEFAULT, KEY, COMMENT)
+CONSTRAINTS = b"thanosql:constraints"
+"""Of a column: its parts of unique and foreign keys (see `constraints`)."""
+
+KEY_NAME = b"thanosql:key_name"
+"""Of a table: the name of its primary key."""
+
+_DECLARED = (DEFAULT, KEY, COMMENT, CONSTRAINTS)
 
 
 def fact(of: pa.Field | pa.Schema, key: bytes) -> str | None:

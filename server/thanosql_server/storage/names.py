@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
 
 from thanosql_server.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 MAX_CHARACTERS = 128
 """Longest name of a table or a model."""
@@ -51,6 +55,14 @@ def unquote_name(quoted: str) -> str | None:
         return name if quote_name(name, "entry") == quoted else None
     except (UnicodeDecodeError, InvalidValue):
         return None
+
+
+def entries(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing if it is not there."""
+    try:
+        return list(folder.iterdir())
+    except FileNotFoundError:
+        return []
 
 
 def _require_usable(name: str, what: str) -> None:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from thanosql_server.errors import DuplicateObject, InternalError, UndefinedTable
-from thanosql_server.storage.names import quote_name, unquote_name
+from thanosql_server.storage.names import entries, quote_name, unquote_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,13 +36,13 @@ class ViewStore:
     """All views of one workspace; safe from any thread and process."""
 
     def __init__(self, folder: Path, scratch: Scratch) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         self._folder = folder
         self._scratch = scratch
 
     def names(self) -> list[str]:
         """Return the names of all views, sorted."""
-        files = (path for path in self._folder.iterdir() if path.suffix == _SUFFIX)
+        files = (path for path in entries(self._folder) if path.suffix == _SUFFIX)
         return sorted(name for path in files if (name := unquote_name(path.stem)))
 
     def exists(self, name: str) -> bool:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from thanosql_server.errors import InvalidValue
 from thanosql_server.storage.hub import Hubs
 from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import OUR_FOLDER, PathPolicy
+from thanosql_server.storage.schemas import SchemaStore
 from thanosql_server.storage.scratch import Scratch
-from thanosql_server.storage.tables import TableStore
 from thanosql_server.storage.unfinished import Unfinished
-from thanosql_server.storage.views import ViewStore
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from thanosql_server.config import Config
+    from thanosql_server.storage.tables import TableStore
+    from thanosql_server.storage.views import ViewStore
 
 
 @dataclass(frozen=True)
@@ -26,20 +28,19 @@ class Workspace:
 
     Attributes:
         paths: which of the user's files statements may read.
-        tables: all tables.
-        views: all views.
+        schemas: the schemas, with the tables and views of each.
         models: all models.
         hubs: where data sets and models can be had.
         unfinished: what interrupted statements have embedded.
+        scratch: where files grow until they are whole.
     """
 
     paths: PathPolicy
-    tables: TableStore
-    views: ViewStore
+    schemas: SchemaStore
     models: ModelStore
     hubs: Hubs
     unfinished: Unfinished
-    _scratch: Scratch
+    scratch: Scratch
     _spill: Scratch
 
     @classmethod
@@ -53,8 +54,8 @@ class Workspace:
         try:
             scratch = Scratch(ours / "trash")
             spill = Scratch(ours / "spill")
-            views = ViewStore(ours / "views", scratch)
-            tables = TableStore(ours / "tables", scratch, views)
+            kept = timedelta(hours=config.version_retention)
+            schemas = SchemaStore(ours, scratch, kept)
             models = ModelStore(ours / "models", scratch)
             paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
             hubs = Hubs(config.hubs, ours / "downloads", scratch, paths, models)
@@ -63,7 +64,17 @@ class Workspace:
             raise InvalidValue(
                 f"the workspace '{config.workspace}' cannot be used: {failure.strerror}"
             ) from failure
-        return cls(paths, tables, views, models, hubs, unfinished, scratch, spill)
+        return cls(paths, schemas, models, hubs, unfinished, scratch, spill)
+
+    @property
+    def tables(self) -> TableStore:
+        """The tables of the schema `public`."""
+        return self.schemas.public.tables
+
+    @property
+    def views(self) -> ViewStore:
+        """The views of the schema `public`."""
+        return self.schemas.public.views
 
     @property
     def spill_folder(self) -> Path:
@@ -72,5 +83,5 @@ class Workspace:
 
     def close(self) -> None:
         """Remove what is half-written; the workspace cannot be used afterwards."""
-        self._scratch.close()
+        self.scratch.close()
         self._spill.close()

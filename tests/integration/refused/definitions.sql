@@ -32,7 +32,7 @@ CREATE TABLE t (a INT
 -- column 'a' is named twice
 CREATE TABLE t (a INT, a TEXT)
 
--- ProgrammingError 42601 1,17
+-- ProgrammingError 42601 1,49
 -- a table has one PRIMARY KEY
 CREATE TABLE t (a INT PRIMARY KEY, PRIMARY KEY (a))
 
@@ -69,7 +69,7 @@ CREATE TABLE t (a INT DEFAULT ?)
 CREATE TABLE test (a INT)
 
 -- ProgrammingError 42704 1,14
--- tables cannot be written in schema 's'; they live in 'public'
+-- there is no schema 's'
 CREATE TABLE s.t (a INT)
 
 -- ProgrammingError 42P01 1,18
@@ -87,3 +87,35 @@ COMMENT ON TABLE test IS 5
 -- ProgrammingError 42704 1,13
 -- there is no schema 's'
 DROP SCHEMA s
+
+-- ProgrammingError 42000 1,13
+-- schema 'public' cannot be dropped; drop its tables
+DROP SCHEMA public CASCADE
+
+-- ProgrammingError 42P07 1,15
+-- schema 'public' already exists
+CREATE SCHEMA public
+
+-- ProgrammingError 42000 1,15
+-- schema 'thanosql' is the server's own and cannot be made
+CREATE SCHEMA thanosql
+
+-- ProgrammingError 42704 1,15
+-- there is no catalog 'other'; the only one is 'thanosql'
+CREATE SCHEMA other.s
+
+-- ProgrammingError 42703 1,32
+-- there is no column 'b' for the constraint
+CREATE TABLE t (a INT, UNIQUE (b))
+
+-- ProgrammingError 42P07 1,75
+-- there are two constraints 'k'
+CREATE TABLE t (a INT, CONSTRAINT k UNIQUE (a), CONSTRAINT k FOREIGN KEY (a) REFERENCES u (b))
+
+-- ProgrammingError 42601 1,37
+-- 2 columns cannot refer to 1
+CREATE TABLE t (a INT, FOREIGN KEY (a, a2) REFERENCES u (b))
+
+-- ProgrammingError 42000 1,34
+-- name the columns of 'u' that the foreign key refers to
+CREATE TABLE t (a INT REFERENCES u)

@@ -136,7 +136,12 @@ ERRORS = [
     ("FROM t", InvalidStatement, "the query has no columns", None),
     ("SELECT 1 AS a INTO b", NotSupported, "CREATE TABLE ... AS SELECT", None),
     ("CREATE TABLE t AS SELECT 1", DuplicateObject, "OR REPLACE", (1, 14)),
-    ("SET datafusion.execution.batch_size = 1", NotSupported, "SET", None),
+    (
+        "SET datafusion.execution.batch_size = 1",
+        UndefinedObject,
+        "there is no setting 'datafusion.execution.batch_size'",
+        (1, 5),
+    ),
     (
         "CREATE EXTERNAL TABLE x STORED AS CSV LOCATION '/etc/passwd'",
         NotSupported,

@@ -28,10 +28,12 @@ class _Call(fl.ClientMiddleware):
 
 
 class Client:
-    def __init__(self, location, token=None, **options):
+    def __init__(self, location, token=None, session=None, **options):
         self.trailers = Trailers()
         self.flight = fl.connect(location, middleware=[self.trailers], **options)
         headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+        if session:
+            headers.append((b"x-thanosql-session", session.encode()))
         self.options = fl.FlightCallOptions(headers=headers, timeout=60)
 
     def __enter__(self):

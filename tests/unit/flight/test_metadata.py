@@ -14,7 +14,7 @@ from thanosql_proto.flight_sql import (
     CommandGetXdbcTypeInfo,
 )
 from thanosql_server.flight.metadata import LISTINGS, ROWS_PER_BATCH, like
-from thanosql_server.flight.sql_types import type_name
+from thanosql_server.flight.sql_types import size_of, type_name
 
 # The columns of the specification (FlightSql.proto), ! for those that are never NULL.
 KEYS_OF_TWO_TABLES = (
@@ -115,6 +115,8 @@ def test_tables_bring_their_columns_with_metadata(client):
         b"ARROW:FLIGHT:SQL:DB_SCHEMA_NAME": b"public",
         b"ARROW:FLIGHT:SQL:TABLE_NAME": b"people",
         b"ARROW:FLIGHT:SQL:TYPE_NAME": b"BIGINT",
+        b"ARROW:FLIGHT:SQL:PRECISION": b"19",
+        b"ARROW:FLIGHT:SQL:SCALE": b"0",
         b"ARROW:FLIGHT:SQL:IS_AUTO_INCREMENT": b"0",
         b"ARROW:FLIGHT:SQL:IS_CASE_SENSITIVE": b"1",
         b"ARROW:FLIGHT:SQL:IS_READ_ONLY": b"0",
@@ -188,3 +190,22 @@ def test_like(pattern, name, matches):
 )
 def test_type_names(type_, name):
     assert type_name(type_) == name
+
+
+@pytest.mark.parametrize(
+    ("type_", "size"),
+    [
+        (pa.int16(), (5, 0)),
+        (pa.uint64(), (None, None)),
+        (pa.float32(), (24, None)),
+        (pa.decimal256(50, 2), (50, 2)),
+        (pa.string(), (None, None)),
+        (pa.dictionary(pa.int8(), pa.int32()), (10, 0)),
+        (pa.date32(), (10, None)),
+        (pa.time32("s"), (8, 0)),
+        (pa.timestamp("us", "UTC"), (26, 6)),
+        (pa.list_(pa.int8()), (None, None)),
+    ],
+)
+def test_sizes(type_, size):
+    assert size_of(type_) == size

@@ -30,6 +30,7 @@ from thanosql_server.flight.server import (
     DO_PUT,
     FlightSqlServer,
 )
+from thanosql_server.settings import SETTINGS
 
 
 def test_every_command_of_flight_sql_is_served_or_refused_by_name(client):
@@ -166,7 +167,56 @@ def test_session_options_tell_catalog_and_schema(client):
         "GetSessionOptions", GetSessionOptionsRequest(), GetSessionOptionsResult
     )
     told = {name: v.string_value for name, v in result.session_options.items()}
-    assert told == {"catalog": "thanosql", "schema": "public"}
+    assert (told.pop("catalog"), told.pop("schema")) == ("thanosql", "public")
+    assert set(told) == set(SETTINGS)
+
+
+def get_option(client, name):
+    result = client.act(
+        "GetSessionOptions", GetSessionOptionsRequest(), GetSessionOptionsResult
+    )
+    option = result.session_options[name]
+    return getattr(option, option.WhichOneof("option_value"))
+
+
+def test_settings_are_options_of_the_session(server, client):
+    with (
+        Client(server.location, session="session-of-mine") as one,
+        Client(server.location, session="session-of-others") as other,
+    ):
+        assert set_options(one, statement_timeout="2min") == {}
+        assert get_option(one, "statement_timeout") == 120
+        assert get_option(other, "statement_timeout") == 0
+        value = SessionOptionValue(int64_value=7)
+        request = SetSessionOptionsRequest(session_options={"hnsw.ef_search": value})
+        one.act("SetSessionOptions", request, SetSessionOptionsResult)
+        assert get_option(one, "hnsw.ef_search") == 7
+        assert set_options(one, **{"hnsw.ef_search": "many"}) == {
+            "hnsw.ef_search": SetSessionOptionsResult.INVALID_VALUE
+        }
+        assert set_options(one, statement_timeout=None) == {}
+        assert get_option(one, "statement_timeout") == 0
+        one.act("CloseSession", CloseSessionRequest(), CloseSessionResult)
+        assert get_option(one, "hnsw.ef_search") == 128
+
+
+def test_a_client_without_a_session_keeps_no_settings(client):
+    value = SessionOptionValue(string_value="30s")
+    request = SetSessionOptionsRequest(session_options={"statement_timeout": value})
+    error, trailers = client.failure(
+        lambda: client.act("SetSessionOptions", request, SetSessionOptionsResult)
+    )
+    assert trailers["x-thanosql-sqlstate"] == ["0A000"]
+    assert "has no session that could keep a setting" in str(error)
+
+
+def test_a_handshake_opens_a_session(server):
+    with Client(server.location) as client:
+        _, header = client.flight.authenticate_basic_token("ada", "x")
+    token = header.decode().removeprefix("Bearer ")
+    with Client(server.location, token) as client:
+        assert set_options(client, statement_timeout="30s") == {}
+        assert get_option(client, "statement_timeout") == 30
 
 
 def test_options_that_change_nothing_are_accepted(client):

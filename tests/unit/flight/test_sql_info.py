@@ -49,10 +49,11 @@ def test_fact_is_in_the_right_child(client, id, child):
     assert value.combine_chunks()[0].type_code == child
 
 
-def test_transactions_and_ingestion_are_not_promised(client):
+def test_ingestion_is_promised_and_transactions_are_not(client):
     told = facts(client)
     assert told[SqlInfo.FLIGHT_SQL_SERVER_TRANSACTION] == 0
-    assert told[SqlInfo.FLIGHT_SQL_SERVER_BULK_INGESTION] is False
+    assert told[SqlInfo.FLIGHT_SQL_SERVER_BULK_INGESTION] is True
+    assert told[SqlInfo.FLIGHT_SQL_SERVER_INGEST_TRANSACTIONS_SUPPORTED] is False
     assert told[SqlInfo.SQL_TRANSACTIONS_SUPPORTED] is False
     assert told[SqlInfo.FLIGHT_SQL_SERVER_ARROW_VERSION] == pa.__version__
 

@@ -37,6 +37,10 @@ RAISED = {
     "Cancelled": CANCELLED,
     "Conflict": fl.FlightUnavailableError,
     "ResourceExhausted": fl.FlightUnavailableError,
+    "TooManyStatements": fl.FlightUnavailableError,
+    "StatementTooComplex": INVALID_ARGUMENT,
+    "ShuttingDown": fl.FlightUnavailableError,
+    "SessionEnded": fl.FlightUnavailableError,
     "HubUnreachable": fl.FlightServerError,
     "InternalError": fl.FlightInternalError,
 }

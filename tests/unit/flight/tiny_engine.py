@@ -8,6 +8,7 @@ from collections import namedtuple
 import pyarrow as pa
 
 from thanosql_server import errors
+from thanosql_server.activity import Activity
 from thanosql_server.engine.plan import NO_ROWS, Plan
 
 TableInfo = namedtuple("TableInfo", "catalog schema name kind columns")
@@ -24,6 +25,7 @@ class Panic(BaseException):
 class TinyEngine:
     def __init__(self):
         self.tables_by_name = {"people": PEOPLE, "it's 100%": PEOPLE.select(["id"])}
+        self.activity = Activity()
         self.planned = []
         self.stopped = threading.Event()
 

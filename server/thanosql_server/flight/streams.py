@@ -225,16 +225,20 @@ class Events:
 
     def completed(self, control: Control) -> Message:
         """Return the last message of a statement that succeeded."""
-        completed = Completed(
-            rows_affected=control.rows_affected,
-            warnings=control.warnings,
-            notes=control.notes,
-            seconds=control.seconds,
-        )
-        return self._message(Event(completed=completed))
+        return self._message(Event(completed=completed(control)))
 
     def _message(self, event: Event) -> Message:
         return self._empty, event.SerializeToString()
+
+
+def completed(control: Control) -> Completed:
+    """Return what there is to say about a statement that succeeded."""
+    return Completed(
+        rows_affected=control.rows_affected,
+        warnings=control.warnings,
+        notes=control.notes,
+        seconds=control.seconds,
+    )
 
 
 def _progress(control: Control) -> Progress:

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
     from thanosql_server.sql.nodes import Argument
 
 EMBEDDED = {"embed_text": "a text", "embed_image": "the path of a picture"}
+TEXTS = {
+    **{function: (1, what) for function, what in EMBEDDED.items()},
+    "image_html": (0, "the path of a picture"),
+}
+"""Which argument of a function is a text, counted from 0, and what it says."""
 MEDIA = {"embed_text": "text", "embed_image": "image"}
 _MISSING: Any = object()
 """The value of a parameter while there are none."""

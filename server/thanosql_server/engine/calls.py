@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from thanosql_server.engine import thumbnails
 from thanosql_server.engine.arguments import (
     EMBEDDED,
+    TEXTS,
     Constant,
     constant_of,
     embedded,
@@ -35,11 +37,13 @@ from thanosql_server.errors import InvalidStatement
 from thanosql_server.ml.encoder import embedding_type
 from thanosql_server.search.exact import Comparison, different_lengths
 from thanosql_server.search.measures import MEASURES
-from thanosql_server.sql.calls import COMPARISONS
+from thanosql_server.sql.calls import COMPARISONS, PICTURES
 from thanosql_server.sql.nodes import Call, Parameter
 from thanosql_server.sql.rewriter import CallFacts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from thanosql_server.engine.models import ModelHandle
     from thanosql_server.engine.planning import Planning
 
@@ -70,17 +74,7 @@ class Calls:
             ThanoSQLError: the call cannot work, with its place in the statement.
         """
         if call.key not in self._facts:
-            if len(call.arguments) != 2:
-                wanted = EMBEDDED.get(call.function)
-                what = f"a model and {wanted}" if wanted else "both vectors"
-                raise InvalidStatement(
-                    f"{call.function} takes two arguments, {what}, not "
-                    f"{len(call.arguments)}",
-                    position=call.position,
-                )
-            compares = call.function in COMPARISONS
-            make = self._compare if compares else self._embed
-            self._facts[call.key] = make(call)
+            self._facts[call.key] = self._maker(call)(call)
         return self._facts[call.key]
 
     @property
@@ -115,18 +109,49 @@ class Calls:
         if written.call.function in COMPARISONS:
             self._give_types(written, refused.given)
             return True
+        at, what = TEXTS[written.call.function]
         if not is_text(refused.given[0]):
-            what = EMBEDDED[written.call.function]
             raise InvalidStatement(
                 f"{written.call.function} takes {what}, not {refused.given[0]}",
-                position=written.call.arguments[1].position,
+                position=written.call.arguments[at].position,
             )
+        if written.call.function in PICTURES:
+            self._register_pictures(written.call, written.function)
+            return True
         assert written.handle is not None
         embed = embed_texts if written.call.function == "embed_text" else embed_images
         encoders, handle = self._planning.environment.encoders, written.handle
         encoder = partial(encoders.encoder, handle)
         embed(self._planning, written.function, handle, encoder)
         return True
+
+    def _maker(self, call: Call) -> Callable[[Call], CallFacts]:
+        """Return what makes the facts of a call, after counting its arguments."""
+        if call.function in PICTURES:
+            return self._picture
+        if len(call.arguments) != 2:
+            wanted = EMBEDDED.get(call.function)
+            what = f"a model and {wanted}" if wanted else "both vectors"
+            raise InvalidStatement(
+                f"{call.function} takes two arguments, {what}, not "
+                f"{len(call.arguments)}",
+                position=call.position,
+            )
+        return self._compare if call.function in COMPARISONS else self._embed
+
+    # Pictures
+
+    def _picture(self, call: Call) -> CallFacts:
+        thumbnails.check(self._planning, call)
+        name = self._name(call)
+        self._written[name] = _Written(call, name)
+        self._planning.context.register_udf(untyped_function(name, [True], pa.string()))
+        return CallFacts(name, (0,))
+
+    def _register_pictures(self, call: Call, name: str) -> None:
+        width = thumbnails.width_of(self._planning, call)
+        function = self._planning.clauses.thumbnails.function(name, width)
+        self._planning.context.register_udf(function)
 
     # Embeddings
 

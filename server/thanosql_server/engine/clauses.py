@@ -15,6 +15,7 @@ from thanosql_server.engine.columns import (
 )
 from thanosql_server.engine.embedding import embed_images, embed_texts, require_medium
 from thanosql_server.engine.printing import KINDS, Printed
+from thanosql_server.engine.thumbnails import Thumbnails
 from thanosql_server.errors import (
     InvalidValue,
     Position,
@@ -88,6 +89,7 @@ class Clauses:
         warm_up: loads what the statement's functions need, before rows flow.
         counted: what could not be embedded, one count per embedding function.
         printed: the column that PRINT adds, if the statement is one.
+        thumbnails: what becomes of the calls of `image_html`.
     """
 
     def __init__(self, planning: Planning) -> None:
@@ -97,12 +99,15 @@ class Clauses:
         self.warm_up: list[Callable[[], object]] = []
         self.counted: list[Counted] = []
         self.printed: Printed | None = None
+        paths = planning.environment.workspace.paths
+        self.thumbnails = Thumbnails(paths, self.decode_threads)
         self._numbers = count(1)
 
     def share(self, other: Clauses) -> None:
         """Be part of another text, that of a statement that reads a view."""
         self.queries, self.warm_up = other.queries, other.warm_up
         self.counted, self._numbers = other.counted, other._numbers
+        self.thumbnails = other.thumbnails
 
     def call(self, call: Call) -> CallFacts:
         """Return how to write a call of one of our functions."""

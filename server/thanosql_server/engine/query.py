@@ -43,7 +43,7 @@ def rows(
         yield from in_thread(lambda: _warm_up(planning), control)
     batches = _streamed(planning, frame, schema, control)
     try:
-        yield from _printed(planning, batches, control)
+        yield from _with_files(planning, batches, control)
         yield from search_path(planning, frame, schema)
     finally:
         batches.close()
@@ -51,14 +51,15 @@ def rows(
             counted.warn(control, "have no embedding")
 
 
-def _printed(
-    planning: Planning, batches: Batches, control: Control
+def _with_files(
+    planning: Planning, batches: Iterator[pa.RecordBatch | None], control: Control
 ) -> Iterator[pa.RecordBatch | None]:
-    """Return the batches, with the files of a PRINT if the statement is one."""
-    printed = planning.clauses.printed
-    if printed is None:
-        return batches
-    return printed.with_files(batches, planning.environment.workspace.paths, control)
+    """Return the batches, with the files of a PRINT and the pictures of calls."""
+    printed, thumbnails = planning.clauses.printed, planning.clauses.thumbnails
+    if printed is not None:
+        paths = planning.environment.workspace.paths
+        batches = printed.with_files(batches, paths, control)
+    return thumbnails.with_pictures(batches, control) if thumbnails.used else batches
 
 
 def _warm_up(planning: Planning) -> None:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 EMBEDDINGS = ("embed_text", "embed_image")
 COMPARISONS = ("cosine_similarity", "l2_distance", "inner_product")
-FUNCTIONS = frozenset({*EMBEDDINGS, *COMPARISONS})
+PICTURES = ("image_html",)
+FUNCTIONS = frozenset({*EMBEDDINGS, *COMPARISONS, *PICTURES})
 
 
 @dataclass

@@ -92,3 +92,32 @@ SELECT cosine_similarity(m_simcl, [1]) FROM test
 -- ProgrammingError 42P01 1,33
 -- there is no table 'nowhere'
 SELECT embed_image('m', x) FROM nowhere
+
+-- ProgrammingError 42000 1,8
+-- image_html takes the path of a picture and a width in pixels, not 3 arguments
+SELECT image_html(image_path, 100, 100) FROM test
+
+-- ProgrammingError 42000 1,8
+-- image_html takes the path of a picture and a width in pixels, not 0 arguments
+SELECT image_html()
+
+-- DataError 22023 1,31
+-- image_html takes a width from 16 to 1024 pixels, not '5000'
+SELECT image_html(image_path, 5000) FROM test
+
+-- DataError 22023 2,26
+-- image_html takes a width from 16 to 1024 pixels, not 'label * 10'
+SELECT label,
+  image_html(image_path, label * 10) FROM test
+
+-- ProgrammingError 42000 1,19
+-- image_html takes the path of a picture, not Int64
+SELECT image_html(label, 100) FROM test
+
+-- NotSupportedError 0A000 1,30
+-- image_html makes pictures for rows that are shown, and they cannot be stored; store the path, and call it in the query that shows the rows
+CREATE TABLE shown AS SELECT image_html(image_path, 100) AS picture FROM test
+
+-- NotSupportedError 0A000 1,64
+-- cannot be stored
+CONVERT USING m OPTIONS (table_name='stored') AS SELECT *, image_html(image_path, 100) AS picture FROM test

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float32] | NDArray[np.float64]
     Mask = NDArray[np.bool_]
     RowIds = NDArray[np.uint64]
+    Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def nearest(
     measure: Measure = COSINE,
     *,
     strict: bool = False,
+    among: Sequence[Places] | None = None,
 ) -> list[Found]:
     """Return, for each of several vectors, the rows nearest to it.
 
@@ -117,6 +119,8 @@ def nearest(
         k: how many rows at the most.
         measure: how they are compared.
         strict: a row of another length is an error, not without a result.
+        among: for each vector which rows to compare it with, counted over all batches
+            and ascending; all of them by default.
 
     Returns:
         m times min(k, rows) rows; see `Comparison.nearest`.
@@ -125,13 +129,19 @@ def nearest(
         InvalidData: a row has another length, if `strict`.
     """
     best = [_Best(k) for _ in queries]
-    sign = -1 if measure.nearest_is_least else 1
+    sign, start = -1 if measure.nearest_is_least else 1, 0
     for batch in batches:
-        rows = batch.column(row_id).to_numpy()
-        for one, query in zip(best, queries, strict=True):
-            vectors = batch.column(column)
-            scores, defined = _compared(vectors, query, measure, strict)
+        ids, vectors = batch.column(row_id).to_numpy(), batch.column(column)
+        for number, (one, query) in enumerate(zip(best, queries, strict=True)):
+            rows, own = ids, vectors
+            if among is not None:
+                chosen = among[number]
+                low, high = np.searchsorted(chosen, (start, start + len(ids)))
+                here = chosen[low:high] - start
+                rows, own = ids[here], vectors.take(pa.array(here))
+            scores, defined = _compared(own, query, measure, strict)
             one.add(sign * scores[defined], rows[defined], rows[~defined])
+        start += len(ids)
     return [Found(one.ids, sign * one.ranks).filled(one.without, k) for one in best]
 
 

@@ -83,6 +83,29 @@ class CodedQuery:
         direction, as_bytes = exact.astype(np.float32), codes.astype(np.int8)
         return cls(measure, direction, as_bytes, scale, error * (1 + 1e-6), length)
 
+    def reaching(
+        self, rows: Codes, products: NDArray[np.int32], least: float
+    ) -> NDArray[np.intp]:
+        """Return which of the rows have an upper limit of at least `least`, maybe more.
+
+        Of most rows nothing else is needed, so this is done with as little as can be.
+
+        Args:
+            rows: n rows.
+            products: (n,), the products of their codes with the query's.
+            least: a rank.
+        """
+        if self.measure is not COSINE or least == -np.inf:
+            return np.arange(len(rows))
+        scale, offset = np.float32(self._of_error), np.float32(least - self._of_query)
+        middle = np.multiply(
+            products, rows.scale, dtype=np.float32, casting="same_kind"
+        )
+        middle *= self.scale
+        slack = rows.error * scale
+        middle += slack
+        return np.flatnonzero(middle >= offset)
+
     def limits(self, rows: Codes, products: NDArray[np.int32]) -> Limits:
         """Return numbers at most and at least as large as each row's rank.
 
@@ -95,8 +118,8 @@ class CodedQuery:
         middle = np.multiply(
             products, rows.scale * self.scale, dtype=np.float32, casting="same_kind"
         )
-        slack = rows.error * np.float32((1 + self.error) * (1 + 1e-6))
-        slack += np.float32((self.error + self._rounding(2)) * (1 + 1e-6))
+        slack = rows.error * np.float32(self._of_error)
+        slack += np.float32(self._of_query)
         return self._ranks(rows, middle, slack)
 
     def close_limits(self, rows: Codes) -> Limits:
@@ -106,6 +129,16 @@ class CodedQuery:
         slack = rows.error * np.float32(1 + self._rounding(3))
         slack += np.float32(self._rounding(3))
         return self._ranks(rows, middle, slack)
+
+    @property
+    def _of_error(self) -> float:
+        """What a row's error costs at most, times that error."""
+        return (1 + self.error) * (1 + 1e-6)
+
+    @property
+    def _of_query(self) -> float:
+        """What the query's error and the rounding of sums cost at most."""
+        return (self.error + self._rounding(2)) * (1 + 1e-6)
 
     def _rounding(self, sums: int) -> float:
         """Return a bound on the rounding of float32 sums that a limit allows for."""

@@ -14,7 +14,7 @@ Numerical Algorithms, 3.1), a cosine, whose lengths are such sums too, by twice 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,11 +33,26 @@ if TYPE_CHECKING:
 LARGEST_DIM = 100_000
 """Of more numbers than this, sums of products of codes may not fit in 32 bits."""
 
+LARGEST_SUM = 2.0**31
+"""Below this are the products of codes."""
+
 _TINY = 1e-37
 """Lengths that float32 holds less exactly than others are off by less."""
 
 _SHORTEST, _LONGEST = 1e-100, 1e100
 """Lengths of a query between which no product with a row's runs over."""
+
+
+class Most(NamedTuple):
+    """The largest scale and error of some rows; the error may be infinite."""
+
+    scale: float
+    error: float
+
+    @classmethod
+    def of(cls, rows: Codes) -> Most:
+        """Return those of at least one row."""
+        return cls(float(rows.scale.max()), float(rows.error.max()))
 
 
 @dataclass(frozen=True)
@@ -84,27 +99,30 @@ class CodedQuery:
         return cls(measure, direction, as_bytes, scale, error * (1 + 1e-6), length)
 
     def reaching(
-        self, rows: Codes, products: NDArray[np.int32], least: float
+        self, rows: Codes, most: Most, products: NDArray[np.int32], least: float
     ) -> NDArray[np.intp]:
-        """Return which of the rows have an upper limit of at least `least`, maybe more.
+        """Return the rows whose upper limit may be `least` or more, and few others.
 
-        Of most rows nothing else is needed, so this is done with as little as can be.
+        Nearly all rows are done with here, so this takes one comparison of integers:
+        a row's limit is at most that of one with its product and the largest scale and
+        error of all.
 
         Args:
             rows: n rows.
+            most: their largest scale and error.
             products: (n,), the products of their codes with the query's.
             least: a rank.
         """
-        if self.measure is not COSINE or least == -np.inf:
+        if self.measure is not COSINE:
             return np.arange(len(rows))
-        scale, offset = np.float32(self._of_error), np.float32(least - self._of_query)
-        middle = np.multiply(
-            products, rows.scale, dtype=np.float32, casting="same_kind"
-        )
-        middle *= self.scale
-        slack = rows.error * scale
-        middle += slack
-        return np.flatnonzero(middle >= offset)
+        steps = most.scale * float(self.scale)
+        wanted = least - self._of_query - most.error * self._of_error
+        if not 0 < wanted < LARGEST_SUM * steps:
+            return np.arange(len(rows))
+        near = np.flatnonzero(products >= int(wanted / steps * (1 - 1e-6)))
+        middle = products[near] * (rows.scale[near] * self.scale)
+        slack = rows.error[near] * np.float32(self._of_error)
+        return near[middle + slack >= least - self._of_query]
 
     def limits(self, rows: Codes, products: NDArray[np.int32]) -> Limits:
         """Return numbers at most and at least as large as each row's rank.

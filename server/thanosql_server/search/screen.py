@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from thanosql_server.search.limits import Most
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -25,6 +27,9 @@ BLOCK_ROWS = 16_384
 
 _BLOCK_PRODUCTS = 1 << 20
 """Products of one block at most, when there are many queries."""
+
+_FIRST_ROWS = 512
+"""Rows of which limits are drawn before any row is known to be near."""
 
 _THIN = 0.6
 """Where fewer rows than this share are wanted, theirs are copied together first.
@@ -62,12 +67,10 @@ def screen(
         piece, places = _gathered(piece)
         if not len(piece.rows):
             return
+        most = Most.of(piece.rows)
         products = product(piece.rows.codes, codes)
         for query, candidates, own in zip(queries, found, products, strict=True):
-            near = query.reaching(piece.rows, own, candidates.least)
-            if piece.wanted is not None:
-                near = near[piece.wanted[near]]
-            if len(near):
+            for near in _near(piece, query, most, own, candidates):
                 lower, upper = query.limits(piece.rows[near], own[near])
                 positions = near if places is None else places[near]
                 candidates.add(piece.start + positions, lower, upper)
@@ -78,6 +81,32 @@ def screen(
         _closer(stretches, query, candidates.positions(), k)
         for query, candidates in zip(queries, found, strict=True)
     ]
+
+
+def _near(
+    piece: Stretch,
+    query: CodedQuery,
+    most: Most,
+    products: NDArray[np.int32],
+    candidates: _Candidates,
+) -> Iterator[Positions]:
+    """Yield the wanted rows of a piece that may reach the k-th best so far.
+
+    As long as there is none, a few rows are first to find one, as all would do.
+    """
+    start = 0
+    if candidates.least == -np.inf:
+        start = max(_FIRST_ROWS, 2 * candidates.k)
+        first = np.arange(min(start, len(piece.rows)))
+        yield first if piece.wanted is None else first[piece.wanted[first]]
+    rows = piece.rows[start:]
+    if not len(rows):
+        return
+    near = start + query.reaching(rows, most, products[start:], candidates.least)
+    if piece.wanted is not None:
+        near = near[piece.wanted[near]]
+    if len(near):
+        yield near
 
 
 def _pieces(stretches: Sequence[Stretch], size: int) -> Iterator[Stretch]:
@@ -114,12 +143,13 @@ class _Candidates:
     """Rows whose upper limit reaches the k-th best lower limit; from any thread.
 
     Attributes:
+        k: how many are looked for.
         least: the k-th best lower limit so far.
     """
 
     def __init__(self, k: int) -> None:
         self.least = -np.inf
-        self._k = k
+        self.k = k
         self._lock = threading.Lock()
         self._lowers: Vector = np.empty(0)
         self._found: list[tuple[Positions, Vector]] = []
@@ -146,8 +176,8 @@ class _Candidates:
 
     def _raise(self, better: Vector) -> None:
         lowers = np.concatenate([self._lowers, better])
-        if len(lowers) > self._k:
-            lowers = np.partition(lowers, len(lowers) - self._k)[-self._k :]
+        if len(lowers) > self.k:
+            lowers = np.partition(lowers, len(lowers) - self.k)[-self.k :]
         self._lowers = lowers
-        if len(lowers) == self._k:
+        if len(lowers) == self.k:
             self.least = float(lowers.min())

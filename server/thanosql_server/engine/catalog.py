@@ -86,6 +86,10 @@ class Tables(SchemaProvider):
         self._opened, self._frames = other._opened, other._frames
         self.used, self.handed_out = other.used, other.handed_out
 
+    def apart(self) -> None:
+        """Share versions only: hints for one query do not hold for the other."""
+        self._frames, self.handed_out = {}, []
+
     # DataFusion reads this as an attribute that is a list, whatever the stub says.
     @property
     def table_names(self) -> list[str]:  # type: ignore[override]

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
-from thanosql_server.engine import hub_listing, searches
+from thanosql_server.engine import hub_listing, many, searches
 from thanosql_server.engine.columns import (
     pick_converted_text,
     pick_image_column,
@@ -35,9 +35,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thanosql_server.control import Control
+    from thanosql_server.engine.many_rows import ManySearches
     from thanosql_server.engine.models import ModelHandle
     from thanosql_server.engine.planning import Planning
     from thanosql_server.search.exact import Comparison
+    from thanosql_server.sql.many import SearchMany
     from thanosql_server.sql.nodes import (
         Call,
         Convert,
@@ -87,6 +89,7 @@ class Clauses:
         warm_up: loads what the statement's functions need, before rows flow.
         counted: what could not be embedded, one count per embedding function.
         printed: the column that PRINT adds, if the statement is one.
+        searched_many: the calls of search_many.
     """
 
     def __init__(self, planning: Planning) -> None:
@@ -96,12 +99,14 @@ class Clauses:
         self.warm_up: list[Callable[[], object]] = []
         self.counted: list[Counted] = []
         self.printed: Printed | None = None
+        self.searched_many: list[ManySearches] = []
         self._numbers = count(1)
 
     def share(self, other: Clauses) -> None:
         """Be part of another text, that of a statement that reads a view."""
         self.queries, self.warm_up = other.queries, other.warm_up
         self.counted, self._numbers = other.counted, other._numbers
+        self.searched_many = other.searched_many
 
     def call(self, call: Call) -> CallFacts:
         """Return how to write a call of one of our functions."""
@@ -165,6 +170,10 @@ class Clauses:
             return _LISTINGS[clause.kind]
         function = self.function_name("list_hub")
         return hub_listing.query(self._planning, clause.kind, function)
+
+    def search_many(self, clause: SearchMany) -> str:
+        """Return the name of a table that holds what the searches find."""
+        return many.table_of(self._planning, clause)
 
     def embedding_name(self, clause: Convert) -> str:
         """Return the name of the column that a CONVERT adds."""

@@ -72,13 +72,13 @@ def _streamed(
 ) -> Batches:
     delivered = False
     try:
-        for batch in stream(_hinted(planning, frame), schema, control):
+        for batch in stream(hinted(planning, frame), schema, control):
             delivered = delivered or batch is not None
             yield batch
     except Exception as error:
-        failure = _failure(planning, error)
-        if not isinstance(failure, ResourceExhausted) or delivered:
-            raise failure from None
+        cause = failure(planning, error)
+        if not isinstance(cause, ResourceExhausted) or delivered:
+            raise cause from None
     else:
         return
     # A hash join holds one side in memory and cannot spill; a sort-merge join can.
@@ -93,10 +93,10 @@ def _again_with_sorted_joins(
     try:
         yield from stream(adopt(context, frame.logical_plan()), schema, control)
     except Exception as error:
-        raise _failure(planning, error) from None
+        raise failure(planning, error) from None
 
 
-def _hinted(planning: Planning, frame: DataFrame) -> DataFrame:
+def hinted(planning: Planning, frame: DataFrame) -> DataFrame:
     """Return the frame to execute, after leaving hints on its table."""
     plan = frame.optimized_logical_plan()
     clauses, tables = planning.clauses, planning.catalog.tables.handed_out
@@ -113,7 +113,7 @@ def _hinted(planning: Planning, frame: DataFrame) -> DataFrame:
     return adopt(context, plan)
 
 
-def _failure(planning: Planning, error: BaseException) -> ThanoSQLError:
+def failure(planning: Planning, error: BaseException) -> ThanoSQLError:
     """Return what really went wrong: a function's own exception comes first."""
     scans = (table.failure for table in planning.catalog.tables.handed_out)
     cause = planning.failure or next(filter(None, scans), None) or error

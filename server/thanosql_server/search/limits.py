@@ -122,7 +122,8 @@ class CodedQuery:
         near = np.flatnonzero(products >= int(wanted / steps * (1 - 1e-6)))
         middle = products[near] * (rows.scale[near] * self.scale)
         slack = rows.error[near] * np.float32(self._of_error)
-        return near[middle + slack >= least - self._of_query]
+        reach: NDArray[np.intp] = near[middle + slack >= least - self._of_query]
+        return reach
 
     def limits(self, rows: Codes, products: NDArray[np.int32]) -> Limits:
         """Return numbers at most and at least as large as each row's rank.

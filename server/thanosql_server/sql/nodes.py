@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from thanosql_server.errors import Position
+    from thanosql_server.sql.many import SearchMany
 
 __all__ = [
     "AddColumn",
@@ -259,7 +260,7 @@ class ListObjects:
     span: Span
 
 
-Clause: TypeAlias = Convert | Search | Print | ListObjects
+Clause: TypeAlias = "Convert | Search | Print | ListObjects | SearchMany"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ PLAN_TYPE = "thanosql"
 
 _EVERY_ROW = (
     "full scan: every row is compared; only the nearest are looked for where one table "
-    "is ordered by one comparison, nearest first, with a LIMIT"
+    "is ordered by one comparison, nearest first, with a LIMIT, before it is joined"
 )
 
 
@@ -40,10 +40,11 @@ def search_path(
     context = planning.environment.contexts.new(planning.catalog)
     optimized = adopt(context, plan.inputs()[0]).optimized_logical_plan()
     tables = planning.catalog.tables.handed_out
-    hint = give_hints(optimized, planning.clauses.queries, tables)
-    searched = [table for table in tables if table.top_k is not None]
-    text = _described(planning, hint, searched[-1]) if hint else _EVERY_ROW
-    yield from _row(text, schema)
+    hints = give_hints(optimized, planning.clauses.queries, tables)
+    for hint in hints:
+        yield from _row(_described(planning, hint.top_k, hint.table), schema)
+    if not hints:
+        yield from _row(_EVERY_ROW, schema)
 
 
 def _row(text: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _PASS_THROUGH = {"Projection", "SubqueryAlias"}
 _TO_FLOAT = (" AS Float32)", " AS Float64)")
+_SEARCHED = _PASS_THROUGH | {"Sort", "Filter"}
+"""What stands between the k best rows and the table that they are from."""
 _ORDER_KEEPING = _PASS_THROUGH | {"Filter", "Limit", "TableScan", "EmptyRelation"}
 
 
@@ -34,10 +36,18 @@ def keeps_row_order(plan: LogicalPlan) -> bool:
     return all(_kind(node) in _ORDER_KEEPING for node in _nodes(plan))
 
 
+@dataclass(frozen=True)
+class Hint:
+    """A top-k that was recognised; `table` is the last of those that have it."""
+
+    table: LanceTable
+    top_k: TopK
+
+
 def give_hints(
     plan: LogicalPlan, queries: Queries, tables: list[LanceTable]
-) -> TopK | None:
-    """Leave a top-k or limit hint on the one table of `plan`, if it has that shape.
+) -> list[Hint]:
+    """Leave top-k and limit hints on tables of `plan` where it has that shape.
 
     Args:
         plan: the optimized logical plan.
@@ -45,27 +55,35 @@ def give_hints(
         tables: the table objects handed out while this statement was planned.
 
     Returns:
-        The top-k hint that was given, if any.
+        The top-k hints that were given.
     """
     scans = [node for node in _nodes(plan) if _kind(node) == "TableScan"]
-    if len(scans) != 1 or not tables:
-        return None
-    # Resolving names may have opened the table more than once; only the last object
-    # is in the plan, and a hint on the others does nothing.
-    name = scans[0].to_variant().table_name()
-    hint = _top_k(plan, queries)
-    fetch = scans[0].to_variant().fetch()
-    for table in tables:
-        if table.table.name == name:
-            table.top_k = hint
-            table.limit = fetch
-    return hint
+    names = [scan.to_variant().table_name() for scan in scans]
+    # Resolving names may have opened a table more than once; only the last object is in
+    # the plan, and a hint on the others does nothing. Of two that are in the plan it
+    # cannot be told which is which.
+    alone = {
+        name: [table for table in tables if table.table.name == name]
+        for name in names
+        if names.count(name) == 1
+    }
+    for scan, name in zip(scans, names, strict=True):
+        for table in alone.get(name, ()):
+            table.limit = scan.to_variant().fetch()
+            table.top_k = None
+    found = []
+    for node in _nodes(plan):
+        top_k = _top_k(node, queries) if _kind(node) == "Sort" else None
+        if top_k is None:
+            continue
+        same = alone.get(_below(node, _SEARCHED).to_variant().table_name(), [])
+        for table in same:
+            table.top_k = top_k
+        found += [Hint(table, top_k) for table in same[-1:]]
+    return found
 
 
-def _top_k(plan: LogicalPlan, queries: Queries) -> TopK | None:
-    sort = _below(plan, _PASS_THROUGH | {"Limit"})
-    if _kind(sort) != "Sort":
-        return None
+def _top_k(sort: LogicalPlan, queries: Queries) -> TopK | None:
     variant: Any = sort.to_variant()
     keys, k = variant.sort_exprs(), variant.get_fetch_val()
     if not k or len(keys) != 1 or keys[0].nulls_first():

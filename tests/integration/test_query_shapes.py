@@ -224,3 +224,20 @@ def test_each_part_of_a_union_is_searched(connection, matrix):
     order = sorted(known, key=lambda row: -float(matrix[row] @ matrix[1]))
     some = [row for row in order if row % 17 > 3]
     assert [row for (row,) in rows] == sorted(order[:3] + some[:2])
+
+
+@pytest.mark.parametrize("rows", [60, 3000])
+def test_rows_that_are_equally_near_come_in_table_order(connection, rows):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE TABLE ties AS SELECT v AS id, arrow_cast([1.0, v % 3], "
+            f"'FixedSizeList(2, Float32)') AS e FROM generate_series(1, {rows}) AS g(v)"
+        )
+        for sql in (
+            "SELECT id, {} AS s FROM ties ORDER BY s DESC LIMIT 7",
+            "SELECT i FROM (SELECT id AS i, {} AS s FROM ties WHERE id > 0) "
+            "ORDER BY s DESC LIMIT 5 OFFSET 2",
+        ):
+            sql = sql.format("cosine_similarity(e, [1.0, 0.0])")
+            found = [row[0] for row in cursor.execute(sql).fetchall()]
+            assert found == [3, 6, 9, 12, 15, 18, 21][7 - len(found) :]

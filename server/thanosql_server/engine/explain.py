@@ -22,7 +22,8 @@ PLAN_TYPE = "thanosql"
 
 _EVERY_ROW = (
     "full scan: every row is compared; only the nearest are looked for where one table "
-    "is ordered by one comparison, nearest first, with a LIMIT, before it is joined"
+    "is ordered by one comparison, nearest first, with a LIMIT, before it is joined, and "
+    "its conditions can be checked where it is read (others are a Filter in the plan)"
 )
 
 

@@ -38,8 +38,15 @@ def keeps_row_order(plan: LogicalPlan) -> bool:
 
 @dataclass(frozen=True)
 class Hint:
-    """A top-k that was recognised; `table` is the last of those that have it."""
+    """A top-k that was recognised.
 
+    Attributes:
+        sort: the node of the plan.
+        table: the last of the table objects that have the hint.
+        top_k: the hint.
+    """
+
+    sort: LogicalPlan
     table: LanceTable
     top_k: TopK
 
@@ -79,7 +86,7 @@ def give_hints(
         same = alone.get(_below(node, _SEARCHED).to_variant().table_name(), [])
         for table in same:
             table.top_k = top_k
-        found += [Hint(table, top_k) for table in same[-1:]]
+        found += [Hint(node, table, top_k) for table in same[-1:]]
     return found
 
 

@@ -8,6 +8,7 @@ from thanosql_server.engine.executor import in_thread, stream
 from thanosql_server.engine.explain import search_path
 from thanosql_server.engine.faults import translate
 from thanosql_server.engine.planner import give_hints, keeps_row_order
+from thanosql_server.engine.presorted import presorted
 from thanosql_server.engine.session import adopt
 from thanosql_server.errors import Cancelled, ResourceExhausted, ThanoSQLError
 
@@ -100,17 +101,20 @@ def hinted(planning: Planning, frame: DataFrame) -> DataFrame:
     """Return the frame to execute, after leaving hints on its table."""
     plan = frame.optimized_logical_plan()
     clauses, tables = planning.clauses, planning.catalog.tables.handed_out
-    give_hints(plan, clauses.queries, tables)
+    hints = give_hints(plan, clauses.queries, tables)
     for table in tables:
         table.nearest, table.control = planning.environment.nearest, planning.control
     if clauses.counted:
         for table in tables:
             table.batch_rows = EMBEDDING_BATCH_ROWS
-    if not keeps_row_order(plan):
+    in_order = keeps_row_order(plan)
+    if not in_order and not hints:
         return frame
     # Several partitions would hand over their rows as they come.
     context = planning.environment.contexts.new(planning.catalog, partitions=1)
-    return adopt(context, plan)
+    if in_order:
+        return adopt(context, plan)
+    return presorted(context, plan, hints) or frame
 
 
 def failure(planning: Planning, error: BaseException) -> ThanoSQLError:

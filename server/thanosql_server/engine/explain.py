@@ -22,7 +22,7 @@ PLAN_TYPE = "thanosql"
 
 _EVERY_ROW = (
     "full scan: every row is compared; only the nearest are looked for where one table "
-    "is ordered by one comparison, nearest first, with a LIMIT, before it is joined, and "
+    "is ordered by one comparison, nearest first, with a LIMIT before any join, and "
     "its conditions can be checked where it is read (others are a Filter in the plan)"
 )
 

@@ -101,6 +101,10 @@ class Reading:
         self.opened, self.frames = other.opened, other.frames
         self.used, self.handed_out = other.used, other.handed_out
 
+    def apart(self) -> None:
+        """Share versions only: hints for one query do not hold for the other."""
+        self.frames, self.handed_out = {}, []
+
 
 class Tables(SchemaProvider):
     """The stored tables and the views of one schema."""
@@ -150,7 +154,7 @@ class Tables(SchemaProvider):
 
     def _stored(self, name: str) -> LanceTable | None:
         try:
-            return LanceTable(self.open(name))
+            return LanceTable(self.open(name), f"{self._schema}.{name}")
         except UndefinedTable:
             return None
 
@@ -276,7 +280,8 @@ class Catalog(CatalogProvider):
 
     def set_target(self, table: Table) -> None:
         """Show the table that the statement changes, with row ids, to its query."""
-        target = LanceTable(table, row_ids=True)
+        name = f"{TARGET_SCHEMA}.{table.name}"
+        target = LanceTable(table, name, row_ids=True)
         self.reading.handed_out.append(target)
         self.show(table.name, target)
 

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from thanosql_server.control import Control
+from thanosql_server.engine.session import SCHEMA
 from thanosql_server.search.int8_product import Int8Product
 from thanosql_server.search.nearest import Nearest, Search
 from thanosql_server.search.resident import Residents
@@ -54,22 +55,21 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
 
     Args:
         table: the table.
+        name: schema and name by which plans know it; its own name in the default
+            schema, if not given.
         row_ids: whether to show the row ids as a column.
-        shown_as: the name by which the plan knows it; the table's own if not given.
     """
 
     def __new__(
-        cls, table: Table, *, row_ids: bool = False, shown_as: str = ""
+        cls, table: Table, name: str = "", *, row_ids: bool = False
     ) -> LanceTable:
         """Make the Arrow object below, which takes no arguments."""
         dataset: LanceTable = pads.Dataset.__new__(cls)
         return dataset
 
-    def __init__(
-        self, table: Table, *, row_ids: bool = False, shown_as: str = ""
-    ) -> None:
+    def __init__(self, table: Table, name: str = "", *, row_ids: bool = False) -> None:
         self.table = table
-        self.name = shown_as or table.name
+        self.name = name or f"{SCHEMA}.{table.name}"
         self.row_ids = row_ids
         schema = without_facts(table.schema)
         self._schema = schema.append(ROW_ID_FIELD) if row_ids else schema

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.errors import Position
     from thanosql_server.sql.constraints import Constraint
+    from thanosql_server.sql.many import SearchMany
     from thanosql_server.sql.versions import TableVersion
 
 __all__ = [
@@ -263,7 +264,7 @@ class ListObjects:
     span: Span
 
 
-Clause: TypeAlias = Convert | Search | Print | ListObjects
+Clause: TypeAlias = "Convert | Search | Print | ListObjects | SearchMany"
 
 
 @dataclass(frozen=True, kw_only=True)

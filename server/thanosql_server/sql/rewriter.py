@@ -14,6 +14,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from thanosql_server.errors import Position
+from thanosql_server.sql.many import SearchMany
 from thanosql_server.sql.moments import Moment, moments_in
 from thanosql_server.sql.nodes import (
     Call,
@@ -126,6 +127,10 @@ class Facts(Protocol):
 
     def table_version(self, table: TableVersion) -> str:
         """Return the qualified name under which a version of a table is read."""
+        ...
+
+    def search_many(self, clause: SearchMany) -> str:
+        """Return the name of a table that holds what the searches find."""
         ...
 
 
@@ -297,6 +302,9 @@ def _write_clause(writer: _Writer, clause: Clause, facts: Facts) -> None:
     origin = clause.span.start
     if isinstance(clause, ListObjects):
         writer.add(f"({facts.listing(clause)}\n)", origin, verbatim=False)
+        return
+    if isinstance(clause, SearchMany):
+        writer.add(facts.search_many(clause), origin, verbatim=False)
         return
     alias, result = writer.aliases()
     body = writer.inner()

@@ -222,8 +222,7 @@ def _runs(
 def _holds(part: Part, run: list[Fragment]) -> bool:
     """Return whether a part has these fragments, but for rows deleted since."""
     return len(part.fragments) == len(run) and all(
-        (old.number, old.rows, old.file) == (new.number, new.rows, new.file)
-        for old, new in zip(part.fragments, run, strict=True)
+        old.same_values(new) for old, new in zip(part.fragments, run, strict=True)
     )
 
 

@@ -1,4 +1,7 @@
-"""The k nearest rows of a table, by the quickest way that finds exactly them."""
+"""The k nearest rows of a table, by the quickest way that finds exactly them.
+
+Where the column has an index (see `graphs`), about them.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.control import Control
     from thanosql_server.search.exact import Found
+    from thanosql_server.search.graphs import Graphs
     from thanosql_server.search.int8_product import Int8Product
     from thanosql_server.search.resident import Residents
     from thanosql_server.search.view import View
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
 
     Queries = NDArray[np.float32] | NDArray[np.float64]
     RowIds = NDArray[np.uint64]
+
+EF_SEARCH = 128
+"""Rows that a search by an index keeps in sight unless told otherwise."""
 
 FEWEST_ROWS = 1000
 """A table with fewer rows is compared as it is read, in a millisecond or two."""
@@ -59,6 +66,8 @@ class Search:
         filter: keeps the rows for which it is true.
         measure: how they are compared.
         strict: a row of another length is an error, not without a result.
+        ef: rows that a search by an index keeps in sight.
+        exact: whether an index must not be used.
     """
 
     table: Table
@@ -68,6 +77,8 @@ class Search:
     filter: pc.Expression | None = None
     measure: Measure = COSINE
     strict: bool = False
+    ef: int = EF_SEARCH
+    exact: bool = False
 
     @property
     def dim(self) -> int:
@@ -78,14 +89,17 @@ class Search:
 class Nearest:
     """Finds the nearest rows; safe from any thread."""
 
-    def __init__(self, residents: Residents, product: Int8Product) -> None:
+    def __init__(
+        self, residents: Residents, product: Int8Product, graphs: Graphs | None = None
+    ) -> None:
         self._residents = residents
         self._product = product
+        self._graphs = graphs
 
     def find(self, search: Search, control: Control) -> list[Found]:
         """Return the k nearest rows for each query, as `exact.nearest` does.
 
-        Whatever the way, rows and scores are those of a comparison with every row.
+        Without an index, rows and scores are those of a comparison with every row.
 
         Raises:
             Cancelled: the statement was cancelled.
@@ -130,6 +144,10 @@ class Nearest:
         self, search: Search, ids: RowIds | None, control: Control
     ) -> list[Found]:
         """Search the rows `ids`, or all."""
+        if self._graphs is not None and not search.exact:
+            by_index = self._graphs.find(search, ids, control)
+            if by_index is not None:
+                return by_index
         coded = [CodedQuery.of(query, search.measure) for query in search.queries]
         queries = [query for query in coded if query is not None]
         table, column = search.table, search.column

@@ -71,6 +71,11 @@ class Setting:
 
 _ALL = (
     Setting(
+        "search.exact",
+        False,
+        "Whether a search compares every row even where there is an index.",
+    ),
+    Setting(
         "hnsw.ef_search",
         128,
         "Rows that a search by an HNSW index keeps in sight; more find more, slower.",

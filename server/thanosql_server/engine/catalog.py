@@ -18,6 +18,7 @@ from thanosql_server.engine.column_listing import (
     columns_table,
     views_table,
 )
+from thanosql_server.engine.index_listing import INDEX_SCHEMA, indexes_table
 from thanosql_server.engine.provider import LanceTable, RowsTable
 from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.errors import InvalidStatement, ThanoSQLError, UndefinedTable
@@ -174,6 +175,7 @@ class SystemTables(SchemaProvider):
         self._rows: dict[str, Callable[[], pa.Table]] = {
             "models": lambda: models_table(workspace),
             "columns": lambda: columns_table(workspace),
+            "indexes": lambda: indexes_table(workspace),
             "views": lambda: views_table(workspace),
         }
 
@@ -252,7 +254,12 @@ def table_infos(workspace: Workspace, *, columns: bool) -> Iterator[TableInfo]:
         except ThanoSQLError:
             continue  # dropped meanwhile, or broken: never a reason to list nothing
         yield TableInfo(CATALOG, SCHEMA, name, "TABLE", schema)
-    systems = {"columns": COLUMN_SCHEMA, "models": MODEL_SCHEMA, "views": VIEW_SCHEMA}
+    systems = {
+        "columns": COLUMN_SCHEMA,
+        "indexes": INDEX_SCHEMA,
+        "models": MODEL_SCHEMA,
+        "views": VIEW_SCHEMA,
+    }
     for name, system in systems.items():
         schema = system if columns else None
         yield TableInfo(CATALOG, SYSTEM_SCHEMA, name, "SYSTEM TABLE", schema)

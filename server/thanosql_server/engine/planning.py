@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.engine.encoders import Encoders
     from thanosql_server.engine.models import Models
+    from thanosql_server.search.graphs import Graphs
     from thanosql_server.search.nearest import Nearest
     from thanosql_server.sql.nodes import Query, Statement
     from thanosql_server.sql.options import Options
@@ -50,7 +51,9 @@ class Environment:
     models: Models
     encoders: Encoders
     nearest: Nearest
+    graphs: Graphs
     threads: int
+    search_memory: int
 
 
 @dataclass

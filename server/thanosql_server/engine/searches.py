@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 TOP_K = 1000
 """Rows that SEARCH ... OPTIONS(search_by=...) keeps unless told otherwise."""
 
-SEARCH_OPTIONS = ("emb_col", "result_col", "column_name")
+SEARCH_OPTIONS = ("emb_col", "result_col", "column_name", "ef", "exact")
+MOST_EF = 100_000
+"""Rows that a search by an index keeps in sight at most."""
 SEARCH_BY_OPTIONS = (*SEARCH_OPTIONS, "search_by", "search_input", "top_k")
 
 
@@ -52,7 +54,7 @@ def facts(planning: Planning, clause: Search, body: str) -> SearchFacts:
     column = _embedding_column(clause, handle, schema, options)
     dtype = schema.field(column).type
     functions = tuple(
-        _similarity(planning, handle, item, dtype) for item in clause.items
+        _similarity(planning, handle, item, dtype, options) for item in clause.items
     )
     names = _similarity_names(clause, handle, column, options)
     return SearchFacts(
@@ -108,7 +110,11 @@ def _embedding_column(
 
 
 def _similarity(
-    planning: Planning, handle: ModelHandle, item: SearchItem, dtype: pa.DataType
+    planning: Planning,
+    handle: ModelHandle,
+    item: SearchItem,
+    dtype: pa.DataType,
+    options: Options,
 ) -> str:
     """Register the similarity function of one query item and return its name."""
     position = item.position
@@ -120,7 +126,11 @@ def _similarity(
         )
     query = _query(planning, handle, item, position)
     function = planning.clauses.function_name("cosine_similarity")
-    comparison = Comparison(query)
+    comparison = Comparison(
+        query,
+        ef=options.integer("ef", None, 1, MOST_EF),
+        exact=options.flag("exact") if "exact" in options else None,
+    )
     planning.context.register_udf(
         comparison_function(function, dtype, comparison, planning.guard)
     )

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.control import Control
     from thanosql_server.search.coverage import Cover
+    from thanosql_server.search.graph_making import Made
     from thanosql_server.search.measures import Measure
     from thanosql_server.search.nearest import Search
     from thanosql_server.search.resident import Residents
@@ -208,6 +209,20 @@ class Graphs:
             lock.release()
             with self._lock:
                 self._loading.pop(key, None)
+
+    def take(self, place: str, name: str, made: Made) -> None:
+        """Keep a graph that was just made, so that it need not be loaded."""
+        for one in self._store.of(place):
+            generation = one.generation
+            if one.definition.name == name and generation is not None:
+                if generation.rows == len(made.rows.ids):
+                    loaded = Loaded(generation, made.graph, made.rows)
+                    self._residents.keep(generation.identity, loaded)
+                return
+
+    def forget(self, generation: Generation) -> None:
+        """Drop a generation that another has replaced."""
+        self._residents.forget(generation.identity)
 
     def is_broken(self, generation: Generation) -> bool:
         """Return whether a generation was found damaged."""

@@ -86,6 +86,16 @@ class Search:
         return int(self.queries.shape[1])
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What a search asks for, as far as an index may give it; see `Search`."""
+
+    measure: Measure
+    k: int
+    ef: int = EF_SEARCH
+    exact: bool = False
+
+
 class Nearest:
     """Finds the nearest rows; safe from any thread."""
 
@@ -117,9 +127,17 @@ class Nearest:
         return self._among(search, ids, control)
 
     def path(
-        self, table: Table, column: str, dim: int | None
+        self, table: Table, column: str, dim: int | None, wish: Wish | None = None
     ) -> tuple[str, str | None]:
-        """Return how a column would be searched, and why not by its codes."""
+        """Return how a column would be searched, and why not quicker."""
+        if self._graphs is not None and wish is not None and dim is not None:
+            index, why = self._graphs.why_not(table, column, wish.measure, wish.k)
+            if index is not None:
+                name = f"index '{index.definition.name}'"
+                if not wish.exact and why is None:
+                    return f"hnsw ef={max(wish.ef, 2 * wish.k)}", name
+                why = "is not asked" if wish.exact else why
+                return self.path(table, column, dim)[0], f"{name} {why}"
         reason = self._obstacle(table, column, dim)
         return ("exact int8", None) if reason is None else ("full scan", reason)
 

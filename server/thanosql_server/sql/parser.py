@@ -13,6 +13,12 @@ from thanosql_server.sql.alter import read_alter
 from thanosql_server.sql.changes import read_delete, read_truncate, read_update
 from thanosql_server.sql.clauses import UnsupportedClause, read_body, read_query
 from thanosql_server.sql.cursor import Cursor
+from thanosql_server.sql.indexes import (
+    read_create_index,
+    read_drop_index,
+    read_show_indexes,
+    shows_indexes,
+)
 from thanosql_server.sql.inserts import read_insert
 from thanosql_server.sql.nodes import (
     BuildModel,
@@ -85,6 +91,10 @@ def _select(cursor: Cursor) -> Statement:
     return SelectStatement(read_query(cursor))
 
 
+def _show(cursor: Cursor) -> Statement:
+    return read_show_indexes(cursor) if shows_indexes(cursor) else _select(cursor)
+
+
 def _explain(cursor: Cursor) -> Statement:
     start = cursor.index
     cursor.advance()
@@ -93,7 +103,7 @@ def _explain(cursor: Cursor) -> Statement:
     if cursor.take_words("FORMAT") and not cursor.at_end():
         cursor.advance()
     explained = cursor.word()
-    if explained in _READERS and _READERS[explained] not in (_select, _explain):
+    if explained in _READERS and _READERS[explained] not in (_select, _show, _explain):
         cursor.index = start
         return _unsupported(cursor, f"EXPLAIN {explained}")
     cursor.index = start
@@ -134,6 +144,8 @@ def _create(cursor: Cursor) -> Statement:
         return read_create_schema(cursor)
     if cursor.word() == "VIEW":
         return read_create_view(cursor, or_replace)
+    if cursor.word() == "INDEX" and not or_replace:
+        return read_create_index(cursor)
     if not cursor.take_words("TABLE"):
         return _unsupported(cursor, f"CREATE {cursor.word()}".rstrip(), start)
     if_not_exists = cursor.take_words("IF", "NOT", "EXISTS")
@@ -178,6 +190,8 @@ def _drop(cursor: Cursor) -> Statement:
         return read_drop_schema(cursor)
     if cursor.word() == "VIEW":
         return read_drop_view(cursor)
+    if cursor.word() == "INDEX":
+        return read_drop_index(cursor)
     if not cursor.take_words("TABLE"):
         if cursor.word() == "MODEL":
             raise cursor.error("TABLE after DROP (models go with DELETE MODEL)")
@@ -235,7 +249,8 @@ _READERS: dict[str, Callable[[Cursor], Statement]] = {
     **dict.fromkeys(_TWO_WORDS, _foreign_pair),
     **dict.fromkeys(CLAUSE_VERBS, _select),
     **dict.fromkeys(QUERY_WORDS, _select),
-    **dict.fromkeys(("SHOW", "DESCRIBE", "DESC"), _select),
+    **dict.fromkeys(("DESCRIBE", "DESC"), _select),
+    "SHOW": _show,
     "EXPLAIN": _explain,
     "BUILD": _build,
     "COPY": _copy,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from thanosql_server.errors import InvalidValue
 from thanosql_server.storage.hub import Hubs
+from thanosql_server.storage.indexes import IndexStore
 from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import OUR_FOLDER, PathPolicy
 from thanosql_server.storage.scratch import Scratch
@@ -27,6 +28,7 @@ class Workspace:
     Attributes:
         paths: which of the user's files statements may read.
         tables: all tables.
+        indexes: all indexes of tables.
         views: all views.
         models: all models.
         hubs: where data sets and models can be had.
@@ -35,6 +37,7 @@ class Workspace:
 
     paths: PathPolicy
     tables: TableStore
+    indexes: IndexStore
     views: ViewStore
     models: ModelStore
     hubs: Hubs
@@ -55,6 +58,7 @@ class Workspace:
             spill = Scratch(ours / "spill")
             views = ViewStore(ours / "views", scratch)
             tables = TableStore(ours / "tables", scratch, views)
+            indexes = IndexStore(ours / "tables", scratch, tables)
             models = ModelStore(ours / "models", scratch)
             paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
             hubs = Hubs(config.hubs, ours / "downloads", scratch, paths, models)
@@ -63,7 +67,9 @@ class Workspace:
             raise InvalidValue(
                 f"the workspace '{config.workspace}' cannot be used: {failure.strerror}"
             ) from failure
-        return cls(paths, tables, views, models, hubs, unfinished, scratch, spill)
+        return cls(
+            paths, tables, indexes, views, models, hubs, unfinished, scratch, spill
+        )
 
     @property
     def spill_folder(self) -> Path:

@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 FEWEST_PENDING, SHARE_PENDING = 1000, 100
 """So many rows, or one of so many indexed, are put in together."""
 
+RETRY_SECONDS = 2.0
+"""After which an index is looked at again that somebody else was at."""
+
 MOST_GONE = 0.3
 """Of an index's rows; one of which more are gone is renewed."""
 
@@ -55,6 +58,7 @@ class IndexKeeper:
         self._control = Control()
         self._thread: threading.Thread | None = None
         self._failed: dict[str, int] = {}
+        self._again: float | None = None
 
     def wake(self) -> None:
         """Have the indexes looked at: a table has changed."""
@@ -77,8 +81,9 @@ class IndexKeeper:
 
     def _run(self) -> None:
         while not self._control.cancelled:
-            self._wanted.wait()
+            self._wanted.wait(self._again)
             self._wanted.clear()
+            self._again = None
             try:
                 for index in self._workspace.indexes.all():
                     self._control.check()
@@ -102,6 +107,7 @@ class IndexKeeper:
             elif self._wants(index, table, column):
                 self._renew(index, table, column)
         except (Conflict, UndefinedTable) as meanwhile:
+            self._again = RETRY_SECONDS
             logger.debug("index '%s': %s", name, meanwhile)
         except Cancelled:
             raise

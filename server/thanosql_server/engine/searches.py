@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from thanosql_server.engine.columns import find_column
@@ -49,12 +50,17 @@ def facts(planning: Planning, clause: Search, body: str) -> SearchFacts:
     options = planning.bound(clause.options)
     known = SEARCH_BY_OPTIONS if clause.by_options else SEARCH_OPTIONS
     options.require_known(known, f"SEARCH {clause.medium}")
+    wish = Comparison(
+        _unbound,
+        ef=options.integer("ef", None, 1, MOST_EF),
+        exact=options.flag("exact") if "exact" in options else None,
+    )
     handle = planning.clauses.model(clause.model, clause.model_position)
     schema = planning.schema_of(body)
     column = _embedding_column(clause, handle, schema, options)
     dtype = schema.field(column).type
     functions = tuple(
-        _similarity(planning, handle, item, dtype, options) for item in clause.items
+        _similarity(planning, handle, item, dtype, wish) for item in clause.items
     )
     names = _similarity_names(clause, handle, column, options)
     return SearchFacts(
@@ -114,7 +120,7 @@ def _similarity(
     handle: ModelHandle,
     item: SearchItem,
     dtype: pa.DataType,
-    options: Options,
+    wish: Comparison,
 ) -> str:
     """Register the similarity function of one query item and return its name."""
     position = item.position
@@ -126,11 +132,7 @@ def _similarity(
         )
     query = _query(planning, handle, item, position)
     function = planning.clauses.function_name("cosine_similarity")
-    comparison = Comparison(
-        query,
-        ef=options.integer("ef", None, 1, MOST_EF),
-        exact=options.flag("exact") if "exact" in options else None,
-    )
+    comparison = replace(wish, query=query)
     planning.context.register_udf(
         comparison_function(function, dtype, comparison, planning.guard)
     )

@@ -7,12 +7,12 @@ as they are stored and compared one by one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
-from thanosql_server.search.measures import COSINE, DISTANCE
+from thanosql_server.search.measures import COSINE, DISTANCE, INNER
 from thanosql_server.search.vectors import as_matrix, dim_of
 from thanosql_server.search.view import Places
 from thanosql_server.storage.fragments import ROW_BITS
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from thanosql_server.storage.table import Table
 
     RowIds = NDArray[np.uint64]
-    Scores = NDArray[np.float64]
+    Scores = NDArray[np.float32] | NDArray[np.float64]
+    Vector = NDArray[np.float32] | NDArray[np.float64]
 
 FEWEST_LEFT, SHARE_LEFT = 4096, 8
 """So many rows, or one of so many covered, may be compared beside a graph."""
@@ -108,7 +109,7 @@ class Cover:
     @property
     def bytes(self) -> int:
         """Memory of the vectors beside the graph."""
-        return self.beside.matrix.nbytes
+        return self.beside.matrix.nbytes + self.beside.scaled.nbytes
 
     def mask(self, ids: RowIds) -> Mask:
         """Return which rows of the covered fragments are among `ids`."""
@@ -138,69 +139,100 @@ class Cover:
 
 @dataclass(frozen=True)
 class Beside:
-    """Rows that a graph has not: (n, dim) as stored, and their ids, both by id."""
+    """Rows that a graph has not.
+
+    Attributes:
+        ids: (n,), ascending.
+        matrix: (n, dim), as stored.
+        scaled: (n, dim), of unit length for a cosine, else the same.
+        lengths: (n,), of `scaled`.
+        measure: how they are compared.
+    """
 
     ids: RowIds
     matrix: Matrix
+    scaled: Matrix
     lengths: Scores
+    measure: Measure
 
     @classmethod
-    def of(cls, parts: list[tuple[RowIds, Matrix]], dim: int) -> Beside:
+    def of(
+        cls, parts: list[tuple[RowIds, Matrix]], dim: int, measure: Measure
+    ) -> Beside:
         """Return the rows of all parts."""
         empty = (np.empty(0, np.uint64), np.empty((0, dim), np.float32))
         ids = np.concatenate([empty[0], *(one for one, _ in parts)])
         matrix = np.concatenate([empty[1], *(two for _, two in parts)])
         order = np.argsort(ids, kind="stable")
-        matrix = np.ascontiguousarray(matrix[order])
-        wide = np.einsum("ij,ij->i", matrix, matrix, dtype=np.float64)
-        return cls(ids[order], matrix, np.sqrt(wide))
+        matrix = scaled = np.ascontiguousarray(matrix[order])
+        wide = matrix.astype(np.float64)
+        lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+        if measure is COSINE:
+            there = np.maximum(lengths, np.finfo(np.float64).tiny)[:, None]
+            scaled = (wide / there).astype(np.float32)
+            lengths = np.ones(len(ids))
+        return cls(ids[order], matrix, scaled, lengths, measure)
 
     def best(
         self,
-        query: NDArray[np.float64],
+        query: Vector,
         k: int,
-        measure: Measure,
-        wanted: RowIds | None,
+        worst: float | None = None,
+        wanted: RowIds | None = None,
     ) -> tuple[RowIds, Scores]:
-        """Return the ids and scores of the k rows nearest to a query, in any order.
+        """Return the ids and scores of rows, with the k nearest among them.
 
         One product of matrices tells which rows may be among them, with room for its
         rounding; these are compared as any search compares.
-        """
-        rows = np.arange(len(self.ids))
-        if wanted is not None:
-            rows = np.flatnonzero(np.isin(self.ids, wanted))
-        if len(rows) > 4 * k:
-            rows = rows[self._candidates(query, k, measure, rows)]
-        scores, defined = measure.compare(self.matrix[rows], query)
-        return self.ids[rows[defined]], scores[defined].astype(np.float64)
 
-    def _candidates(
-        self,
-        query: NDArray[np.float64],
-        k: int,
-        measure: Measure,
-        rows: NDArray[np.intp],
-    ) -> Mask:
-        matrix = self.matrix if len(rows) == len(self.ids) else self.matrix[rows]
-        lengths = self.lengths[rows]
-        length = float(np.sqrt(query @ query))
+        Args:
+            query: (dim,), as it was given.
+            k: how many are wanted.
+            worst: the score of the k-th row that is there already; rows that are
+                farther away are left out.
+            wanted: the ids that may be returned, None for all.
+        """
+        near = self._near(query, k, worst if wanted is None else None, wanted is None)
+        if wanted is not None:
+            near = near[np.isin(self.ids[near], wanted)]
+        if not len(near):
+            return self.ids[:0], self.lengths[:0]
+        scores, defined = self.measure.compare(self.matrix[near], query)
+        return self.ids[near[defined]], scores[defined].astype(np.float64)
+
+    def _near(
+        self, query: Vector, k: int, worst: float | None, cut: bool
+    ) -> NDArray[np.intp]:
+        """Return the places of rows that may be among the nearest."""
+        if not cut or (worst is None and len(self.ids) <= k):
+            return np.arange(len(self.ids))
         with np.errstate(all="ignore"):
-            products = (matrix @ query.astype(np.float32)).astype(np.float64)
-            if measure is COSINE:
-                ranks, unit = products / (lengths * length), np.ones(len(rows))
-            elif measure is DISTANCE:
-                ranks = 2 * products - lengths**2
-                unit = (lengths + length) ** 2
+            length = float(np.sqrt(query.dot(query)))
+            unit = query / length if self.measure is COSINE else query
+            ranks: Scores = self.scaled.dot(unit.astype(np.float32, copy=False))
+            slack = (len(query) + 16) * _ROUNDING
+            if self.measure is INNER:
+                ranks, slack = _both(ranks, slack * length * self.lengths)
+            elif self.measure is DISTANCE:
+                ranks, slack = _both(
+                    2.0 * ranks - self.lengths**2, slack * (self.lengths + length) ** 2
+                )
+            if worst is None:
+                known = np.where(np.isfinite(ranks), ranks - slack, -np.inf)
+                least = np.partition(known, len(known) - k)[len(known) - k]
+            elif self.measure is DISTANCE:
+                least = length * length - worst * worst * (1 + _ROUNDING)
             else:
-                ranks, unit = products, lengths * length
-            slack = unit * (_ROUNDING * (len(query) + 16))
+                least = worst
             # What runs over says nothing: such rows are compared.
-            known = np.isfinite(ranks)
-            certain = np.where(known, ranks - slack, -np.inf)
-            least = np.partition(certain, len(rows) - k)[len(rows) - k]
-            near: Mask = ~known | (ranks + slack >= least)
+            left_out = ranks < least - slack
+            near: NDArray[np.intp] = np.flatnonzero(~left_out)
         return near
+
+
+def _both(ranks: Scores, slack: Scores) -> tuple[Scores, Any]:
+    """Return ranks and slack, ranks that ran over as if nearest."""
+    return np.where(np.isfinite(ranks), ranks, np.inf), slack
 
 
 def cover(
@@ -208,6 +240,7 @@ def cover(
     column: str,
     generation: Generation,
     rows: GraphRows,
+    measure: Measure,
     control: Control,
 ) -> Cover | None:
     """Return what of a table's column a graph covers; None if it cannot be used.
@@ -232,7 +265,7 @@ def cover(
             return None
         at = int(places(np.array([one.number << ROW_BITS], np.uint64))[0])
         gone[at : at + one.rows] = ~there
-    beside = _beside(table, column, lag, rows, gone, places, control)
+    beside = _beside(table, column, lag, rows, gone, places, measure, control)
     return None if beside is None else Cover(lag, gone, count, beside, generation)
 
 
@@ -263,6 +296,7 @@ def _beside(
     rows: GraphRows,
     gone: Mask,
     places: Places,
+    measure: Measure,
     control: Control,
 ) -> Beside | None:
     """Read the vectors of the rows that the graph has not."""
@@ -283,7 +317,7 @@ def _beside(
         control.check()
         batches.append(_fetched(table, column, apart[at : at + _FETCHED_ROWS]))
     parts = [_usable(batch, column, dim) for batch in batches]
-    return Beside.of(parts, dim)
+    return Beside.of(parts, dim, measure)
 
 
 def _fetched(table: Table, column: str, ids: RowIds) -> pa.RecordBatch:

@@ -4,9 +4,10 @@ Hierarchical navigable small worlds: Malkov and Yashunin, Efficient and robust
 approximate nearest neighbor search using Hierarchical Navigable Small World graphs,
 https://arxiv.org/abs/1603.09320. What hnswlib 0.8 does that one must know:
 
-- `set_ef` belongs to the graph, not to a search, and searches run at the same time. A
-  search for k rows keeps max(ef, k) in sight; so ef stays 1 here, and as many
-  neighbours are asked for as are to be kept in sight.
+- `set_ef` belongs to the graph, not to a search, and searches run at the same time. It
+  is called here only while no search runs. A search for k rows keeps max(ef, k) in
+  sight; so where others run with another ef, or all that is in sight is wanted, as many
+  rows are asked for as are to be kept in sight, which takes 3 to 5 % longer.
 - It fails if it reaches fewer vectors than were asked for, and loses its buffers then:
   no graph is asked twice for what it could not reach.
 - Vectors that are alike fill each other's links until nothing leads out of them: the
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[np.float32]
     Labels = NDArray[np.uint64]
-    Scores = NDArray[np.float64]
+    Scores = NDArray[np.float32] | NDArray[np.float64]
 
 LEAST_M, MOST_M = 2, 100
 MOST_EF_CONSTRUCTION = 2000
@@ -75,6 +76,7 @@ class Graph:
         self.m = m
         self._lock = threading.Lock()
         self._unreached: int | None = None
+        self._ef, self._searching = 1, 0
         index.set_ef(1)
 
     @classmethod
@@ -168,9 +170,39 @@ class Graph:
                     with self._lock:
                         self._unreached = min(count, self._unreached or count)
                 else:
-                    return labels, self._scores(distances)
+                    return labels, self.scores(distances)
             count //= 2
         return None
+
+    def first(
+        self, query: Matrix, k: int, ef: int
+    ) -> tuple[Labels, NDArray[np.float32]] | None:
+        """Return the labels (k,) of about the nearest vectors, and their distances.
+
+        Args:
+            query: (1, dim), contiguous, of unit length for a cosine.
+            k: how many, at most as many as there are vectors.
+            ef: how many to keep in sight, at least k.
+
+        Returns:
+            The nearest first; None if so many cannot be reached.
+        """
+        with self._lock:
+            if self._ef != ef and not self._searching:
+                self._index.set_ef(ef)
+                self._ef = ef
+            shared = self._ef == ef
+            self._searching += shared
+        try:
+            count = k if shared else min(ef, len(self))
+            labels, distances = self._index.knn_query(query, count, num_threads=1)
+        except RuntimeError:
+            return None
+        finally:
+            if shared:
+                with self._lock:
+                    self._searching -= 1
+        return labels[0, :k], distances[0, :k]
 
     def save(self, path: Path) -> None:
         """Write the graph to a file.
@@ -182,13 +214,15 @@ class Graph:
         if path.stat().st_size != self._index.index_file_size():
             raise ResourceExhausted("the server's disk is full; the index is not kept")
 
-    def _scores(self, distances: NDArray[np.float32]) -> Scores:
+    def scores(self, distances: NDArray[np.float32]) -> Scores:
         """Return results of the measure, given squares or 1 - products."""
+        if self.measure is COSINE:
+            scores: Scores = np.minimum(1.0 - distances, 1.0)
+            return scores
         exact = distances.astype(np.float64)
         if self.measure is DISTANCE:
             return np.sqrt(np.maximum(exact, 0))
-        scores = 1 - exact
-        return np.clip(scores, -1, 1) if self.measure is COSINE else scores
+        return 1.0 - exact
 
 
 def _hnswlib() -> Any:

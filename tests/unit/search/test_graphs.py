@@ -232,6 +232,8 @@ def test_deleted_rows_never_appear_and_there_are_k_all_the_same(world):
     world.check(query, 10, table=before)
     world.renew()
     world.check(query, 10)
+    world.check(query, 10, table=before)  # by the one that was made before
+    world.reopen(world.folder)
     # Made after the delete, it does not have the rows that the older version has.
     assert world.find(query, table=before) is None
 

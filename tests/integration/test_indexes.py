@@ -341,3 +341,70 @@ def test_an_index_is_copied_with_its_workspace(made, tmp_path):
     with thanosql.connect(copy) as connection, connection.cursor() as cursor:
         assert state(cursor) == (ROWS, 0, "ready")
         check(cursor, some(1, seed=3)[0])
+
+
+SHAPES = [
+    "SELECT id, cosine_similarity(v, ?) AS score FROM t ORDER BY score DESC LIMIT 7",
+    "SELECT id FROM t ORDER BY cosine_similarity(v, ?) DESC LIMIT 7",
+    "SELECT * FROM t ORDER BY cosine_similarity(v, ?) DESC LIMIT 7",
+    "SELECT id AS a, v AS b, id + 1 AS c FROM t "
+    "ORDER BY cosine_similarity(v, ?) DESC LIMIT 7",
+    "SELECT id, 1 - cosine_similarity(v, ?) AS far FROM t ORDER BY far LIMIT 7",
+    "SELECT a, score FROM (SELECT id AS a, cosine_similarity(v, $1) AS score FROM t) "
+    "AS u ORDER BY score DESC LIMIT 7",
+    "SELECT id FROM t WHERE id > 5 ORDER BY cosine_similarity(v, ?) DESC LIMIT 7",
+    "SELECT id FROM seen ORDER BY cosine_similarity(v, ?) DESC LIMIT 7",
+    "SELECT id FROM t ORDER BY cosine_similarity(v, ?) DESC LIMIT 7 OFFSET 2",
+    "SELECT v, cosine_similarity(?, v) AS v2 FROM t ORDER BY v2 DESC LIMIT 7",
+]
+
+
+@pytest.mark.parametrize("sql", SHAPES)
+def test_a_text_that_comes_again_means_the_same(sql, indexed):
+    """The second time it may be run without planning."""
+    cursor, _ = indexed
+    for seed in range(3):
+        query = some(1, seed=seed)[0].tolist()
+        found = [cursor.execute(sql, [query]).fetch_arrow_table() for _ in range(3)]
+        other = cursor.execute(f"{sql} -- another text", [query]).fetch_arrow_table()
+        assert found[0].num_rows == 7
+        assert all(one.equals(other) for one in found)
+        assert all(one.schema.equals(other.schema) for one in found)
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("indexed")
+    with thanosql.connect(folder) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE t (id INT, v VECTOR({DIM}))")
+        insert(cursor, some(ROWS))
+        cursor.execute("CREATE VIEW seen AS SELECT * FROM t")
+        cursor.execute("CREATE INDEX i ON t USING HNSW (v)")
+        yield cursor, folder
+
+
+def test_a_text_that_comes_again_sees_what_has_changed(made):
+    made.execute("CREATE INDEX i ON t USING HNSW (v)")
+    sql = "SELECT id, cosine_similarity(v, ?) AS s FROM t ORDER BY s DESC LIMIT 1"
+    for number in range(5):
+        query = some(1, seed=100 + number)[0]
+        made.execute(sql, [query.tolist()]).fetchall()
+        insert(made, [query], first=ROWS + number)
+        assert made.execute(sql, [query.tolist()]).fetchall()[0][0] == ROWS + number
+        made.execute(f"DELETE FROM t WHERE id = {ROWS + number}")
+        assert made.execute(sql, [query.tolist()]).fetchall()[0][0] < ROWS
+    query = some(1)[0].tolist()
+    with pytest.raises(thanosql.Error, match="16 and 2"):
+        made.execute(sql, [[1.0, 2.0]]).fetchall()
+    assert made.execute(sql, [[0.0] * DIM]).fetchall()[0][1] is None
+    made.execute("ALTER TABLE t RENAME COLUMN id TO number")
+    with pytest.raises(thanosql.ProgrammingError, match="id"):
+        made.execute(sql, [query]).fetchall()
+    made.execute("ALTER TABLE t RENAME COLUMN number TO id")
+    assert made.execute(sql, [query]).fetchall()[0][0] == 0
+    made.execute("DROP TABLE t")
+    with pytest.raises(thanosql.ProgrammingError, match="there is no table 't'"):
+        made.execute(sql, [query]).fetchall()
+    made.execute(f"CREATE TABLE t (id VARCHAR, v VECTOR({DIM}))")
+    made.execute("INSERT INTO t VALUES ('x', ?)", [query])
+    assert made.execute(sql, [query]).fetchall()[0][0] == "x"

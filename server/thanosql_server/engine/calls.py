@@ -83,6 +83,11 @@ class Calls:
             self._facts[call.key] = make(call)
         return self._facts[call.key]
 
+    def written(self, function: str) -> Call | None:
+        """Return the call that a function was made for."""
+        found = self._written.get(function)
+        return None if found is None else found.call
+
     @property
     def unsettled(self) -> bool:
         """Whether there are functions that have not got their types."""

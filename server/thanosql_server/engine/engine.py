@@ -28,6 +28,7 @@ from thanosql_server.engine.index_keeper import IndexKeeper
 from thanosql_server.engine.models import Models
 from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.planning import Environment, Planning, check_count
+from thanosql_server.engine.quick import QuickSearches
 from thanosql_server.engine.session import CATALOG, SCHEMA, Contexts
 from thanosql_server.errors import InvalidStatement, NotSupported, Position
 from thanosql_server.ml.placement import Placement
@@ -61,13 +62,15 @@ class Engine:
             workspace, graphs, max(1, config.threads // 2), config.search_memory
         )
         graphs.lags = self._keeper.wake
+        nearest = Nearest(residents, Int8Product(config.threads), graphs)
         self._environment = Environment(
             workspace=workspace,
             contexts=Contexts(config, workspace.spill_folder),
             models=models,
             encoders=Encoders(workspace, models, config.threads, placement=placement),
-            nearest=Nearest(residents, Int8Product(config.threads), graphs),
+            nearest=nearest,
             graphs=graphs,
+            quick=QuickSearches(workspace.tables, nearest),
             threads=config.threads,
             search_memory=config.search_memory,
         )
@@ -88,6 +91,9 @@ class Engine:
         Raises:
             ThanoSQLError: whatever is wrong, with its place in the text.
         """
+        quick = self._environment.quick.plan(sql, parameters)
+        if quick is not None:
+            return quick
         statement = parse(sql)
         planning = Planning(
             self._environment, statement, parameters, control=control or Control()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.engine.encoders import Encoders
     from thanosql_server.engine.models import Models
+    from thanosql_server.engine.quick import QuickSearches
     from thanosql_server.search.graphs import Graphs
     from thanosql_server.search.nearest import Nearest
     from thanosql_server.sql.nodes import Query, Statement
@@ -52,6 +53,7 @@ class Environment:
     encoders: Encoders
     nearest: Nearest
     graphs: Graphs
+    quick: QuickSearches
     threads: int
     search_memory: int
 

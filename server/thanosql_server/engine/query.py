@@ -100,7 +100,8 @@ def _hinted(planning: Planning, frame: DataFrame) -> DataFrame:
     """Return the frame to execute, after leaving hints on its table."""
     plan = frame.optimized_logical_plan()
     clauses, tables = planning.clauses, planning.catalog.tables.handed_out
-    give_hints(plan, clauses.queries, tables)
+    hint = give_hints(plan, clauses.queries, tables)
+    planning.environment.quick.learn(planning, plan, hint)
     for table in tables:
         table.nearest, table.control = planning.environment.nearest, planning.control
     if clauses.counted:

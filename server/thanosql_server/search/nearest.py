@@ -126,6 +126,15 @@ class Nearest:
             return _compared(_fetched(search, ids, control), search)
         return self._among(search, ids, control)
 
+    def has_index(self, table: Table) -> bool:
+        """Return whether a table has an index of any of its columns."""
+        return self._graphs is not None and self._graphs.has_index(table)
+
+    def has_graph(self, table: Table, column: str, measure: Measure) -> bool:
+        """Return whether the graph of an index waits for searches of a column."""
+        graphs = self._graphs
+        return graphs is not None and graphs.is_ready(table, column, measure)
+
     def path(
         self, table: Table, column: str, dim: int | None, wish: Wish | None = None
     ) -> tuple[str, str | None]:

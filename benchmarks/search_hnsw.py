@@ -7,7 +7,9 @@ ef_construction=200); the queries are further members of the clusters. Ours is m
 where it searches (`Nearest.find`), in turns with hnswlib on the same graph, and through
 `cursor.execute` over Flight, with a server in a process of its own, on one connection
 and on four (four processes). Then 1,000 rows are appended, and the same is measured
-again. All in one run: the ratios count, not the milliseconds.
+again. All in one run: the ratios count, not the milliseconds. Where it searches,
+processor time is measured, since both work on one thread; the server's processor time
+per statement is given, too.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ FULL, QUICK = 250_000, 12_000
 SERVE = "import sys; from thanosql.cli import main; sys.exit(main())"
 CREATE = "CREATE INDEX i ON t USING HNSW (v) WITH (m=16, ef_construction=200)"
 SQL = "SELECT id, cosine_similarity(v, ?) AS s FROM t ORDER BY s DESC LIMIT 10"
+ASKED_BEFORE = 20
 SECONDS = 5.0
 """How long each connection asks."""
 
@@ -94,23 +97,25 @@ def recall(found, right):
     return np.mean([len(set(map(int, a)) & set(b.tolist())) / K for a, b in pairs])
 
 
-def rate(search, queries):
-    """Queries per second, and what was found."""
-    started = time.perf_counter()
-    found = [search(query) for query in queries]
-    return len(queries) / (time.perf_counter() - started), found
-
-
 def in_turns(searches, queries, rounds):
-    """Median queries per second of several searches that take turns."""
-    rates, found = {name: [] for name in searches}, {}
+    """Queries per second of processor time of searches that take turns, and answers.
+
+    Each works on one thread. Other processes take time, but no processor time.
+    """
+    taken, found = {name: [] for name in searches}, {name: [] for name in searches}
     for search in searches.values():
-        rate(search, queries[:20])
-    for _ in range(rounds):
-        for name, search in searches.items():
-            one, found[name] = rate(search, queries)
-            rates[name].append(one)
-    return {name: np.median(some) for name, some in rates.items()}, found
+        for query in queries[:20]:
+            search(query)
+    for turn in range(rounds):
+        for query in queries:
+            names = list(searches) if turn % 2 else list(searches)[::-1]
+            for name in names:
+                started = time.thread_time_ns()
+                one = searches[name](query)
+                taken[name].append(time.thread_time_ns() - started)
+                if not turn:
+                    found[name].append(one)
+    return {name: 1e9 / np.median(some) for name, some in taken.items()}, found
 
 
 def of_the_core(nearest, table):
@@ -180,7 +185,7 @@ def ask(location, seconds):
     queries = [one.tolist() for one in members(50, seed=7)]
     with thanosql.connect(location, token="benchmark") as connection:
         cursor = connection.cursor()
-        for query in queries[:20]:
+        for query in queries[:ASKED_BEFORE]:
             assert len(cursor.execute(SQL, [query]).fetchall()) == K
         print("ready", flush=True)
         sys.stdin.readline()
@@ -217,15 +222,24 @@ def over_flight(folder):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         location = re.search(r"grpc://\S+", process.stdout.readline())[0]
-        one = clients(location, 1)
+        before = processor_seconds(process)
+        one, asked = clients(location, 1), ASKED_BEFORE
+        spent = processor_seconds(process) - before
         return {
             "SQL, queries/s on one connection": one,
+            "ms of the server's processors each": spent * 1e3 / (one * SECONDS + asked),
             "SQL, queries/s on four": (four := clients(location, 4)),
             "four / one": four / one,
         }
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
+
+
+def processor_seconds(process):
+    """Processor time that a process has taken so far."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 BARS = (

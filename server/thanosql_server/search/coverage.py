@@ -209,7 +209,9 @@ class Beside:
         with np.errstate(all="ignore"):
             length = float(np.sqrt(query.dot(query)))
             unit = query / length if self.measure is COSINE else query
-            ranks: Scores = self.scaled.dot(unit.astype(np.float32, copy=False))
+            # BLAS would start threads for this, which wait for processors in use.
+            query32 = unit.astype(np.float32, copy=False)
+            ranks: Scores = np.einsum("ij,j->i", self.scaled, query32)
             slack = (len(query) + 16) * _ROUNDING
             if self.measure is INNER:
                 ranks, slack = _both(ranks, slack * length * self.lengths)

@@ -124,6 +124,11 @@ _ALL = (
         unit="s",
     ),
     Setting(
+        "search.exact",
+        False,
+        "Whether a search compares every row even where there is an index.",
+    ),
+    Setting(
         "hnsw.ef_search",
         128,
         "Rows that a search by an HNSW index keeps in sight; more find more, slower.",

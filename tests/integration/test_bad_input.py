@@ -95,6 +95,7 @@ def connection(bad_workspace):
             "CONVERT USING m OPTIONS (table_name='test') AS SELECT * FROM test"
         )
         cursor.execute("COPY mixed FROM 'mixed.csv'")
+        cursor.execute("CREATE INDEX taken ON test USING HNSW (m_simclr)")
         cursor.execute("CREATE TABLE nulls (label INT)")
         cursor.execute("INSERT INTO nulls VALUES (NULL)")
         cursor.execute("CREATE VIEW eights AS SELECT * FROM test WHERE label = 8")

@@ -61,3 +61,16 @@ def test_a_search_follows_updates_deletes_and_inserts(table):
     cursor.execute("TRUNCATE t")
     vectors.clear()
     check(table, query)
+
+
+def test_a_search_follows_columns_that_change_their_names(empty_cursor):
+    """Both columns lie in one file, which stays what it is."""
+    rng = np.random.default_rng(0)
+    first, second = unit(rng, ROWS), unit(rng, ROWS)
+    empty_cursor.execute(f"CREATE TABLE t (id INT, v VECTOR({DIM}), w VECTOR({DIM}))")
+    rows = zip(range(ROWS), first.tolist(), second.tolist(), strict=True)
+    empty_cursor.executemany("INSERT INTO t VALUES (?, ?, ?)", list(rows))
+    check((empty_cursor, dict(enumerate(first))), first[7])
+    for old, new in (("v", "x"), ("w", "v")):
+        empty_cursor.execute(f"ALTER TABLE t RENAME COLUMN {old} TO {new}")
+    check((empty_cursor, dict(enumerate(second))), first[7])

@@ -77,6 +77,11 @@ class Calls:
             self._facts[call.key] = self._maker(call)(call)
         return self._facts[call.key]
 
+    def written(self, function: str) -> Call | None:
+        """Return the call that a function was made for."""
+        found = self._written.get(function)
+        return None if found is None else found.call
+
     @property
     def unsettled(self) -> bool:
         """Whether there are functions that have not got their types."""

@@ -24,6 +24,7 @@ from thanosql_server.engine.constraint_listing import (
     CONSTRAINT_SCHEMA,
     constraints_table,
 )
+from thanosql_server.engine.index_listing import INDEX_SCHEMA, indexes_table
 from thanosql_server.engine.provider import LanceTable, RowsTable
 from thanosql_server.engine.server_tables import SCHEMAS as SERVER_SCHEMAS
 from thanosql_server.engine.session import CATALOG, SCHEMA
@@ -223,6 +224,7 @@ class SystemTables(SchemaProvider):
             "versions": lambda: versions_table(workspace),
             "constraints": lambda: constraints_table(workspace),
             "tables": lambda: tables_table(workspace),
+            "indexes": lambda: indexes_table(workspace),
             "views": lambda: views_table(workspace),
         }
 
@@ -343,6 +345,7 @@ def table_infos(
     systems = {
         "columns": COLUMN_SCHEMA,
         "constraints": CONSTRAINT_SCHEMA,
+        "indexes": INDEX_SCHEMA,
         "models": MODEL_SCHEMA,
         "tables": TABLE_SCHEMA,
         "versions": VERSION_SCHEMA,

@@ -80,6 +80,8 @@ _LISTINGS = {
     "ORDER BY name",
     "TABLE": "SELECT table_name FROM information_schema.tables "
     "WHERE table_schema = 'public' ORDER BY table_name",
+    "INDEX": "SELECT index_name, table_name, column_name, state "
+    "FROM thanosql.indexes ORDER BY index_name",
 }
 
 

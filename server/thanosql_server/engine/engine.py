@@ -13,6 +13,7 @@ from thanosql_server.engine import (
     definitions,
     exports,
     hub,
+    indexes,
     inserts,
     schemas,
     settings,
@@ -27,20 +28,24 @@ from thanosql_server.engine.catalog import (
     table_infos,
 )
 from thanosql_server.engine.encoders import Encoders
+from thanosql_server.engine.index_keeper import IndexKeeper
 from thanosql_server.engine.ingest import Ingest, ingest
 from thanosql_server.engine.models import Models
 from thanosql_server.engine.permissions import check_statement
 from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.planning import Environment, Planning, check_count
+from thanosql_server.engine.quick import QuickSearches
 from thanosql_server.engine.session import CATALOG, Contexts
 from thanosql_server.errors import InvalidStatement, NotSupported, Position
 from thanosql_server.ml.placement import Placement
+from thanosql_server.search.graphs import Graphs
 from thanosql_server.search.int8_product import Int8Product
 from thanosql_server.search.nearest import Nearest
 from thanosql_server.search.resident import Residents
 from thanosql_server.sql import nodes
 from thanosql_server.sql import settings as settings_nodes
 from thanosql_server.sql.exports import CopyTo
+from thanosql_server.sql.indexes import CreateIndex, DropIndex, ShowIndexes
 from thanosql_server.sql.parser import parse
 from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
 from thanosql_server.storage.workspace import Workspace
@@ -61,16 +66,23 @@ class Engine:
         placement = Placement.of(config.device, config.precision)
         workspace = Workspace.open(config)
         models = Models(workspace, fetch=config.fetch_models)
+        residents = Residents(config.search_memory, config.threads)
+        graphs = Graphs(workspace.indexes, residents, config.threads)
+        self._keeper = IndexKeeper(
+            workspace, graphs, max(1, config.threads // 2), config.search_memory
+        )
+        graphs.lags = self._keeper.wake
+        nearest = Nearest(residents, Int8Product(config.threads), graphs)
         self._environment = Environment(
             workspace=workspace,
             contexts=Contexts(config, workspace.spill_folder),
             models=models,
             encoders=Encoders(workspace, models, config.threads, placement=placement),
-            nearest=Nearest(
-                Residents(config.search_memory, config.threads),
-                Int8Product(config.threads),
-            ),
+            nearest=nearest,
+            graphs=graphs,
+            quick=QuickSearches(workspace.tables, nearest),
             threads=config.threads,
+            search_memory=config.search_memory,
         )
 
     def plan(
@@ -90,12 +102,17 @@ class Engine:
         Raises:
             ThanoSQLError: whatever is wrong, with its place in the text.
         """
+        quick = self._environment.quick.plan(sql, parameters)
+        if quick is not None:
+            return quick
         statement = parse(sql)
         control = control or Control()
         check_statement(statement, control)
         planning = Planning(self._environment, statement, parameters, control=control)
         _check_prints(statement)
         plan = _PLANNERS[type(statement)](planning, statement)
+        if _changes(plan, statement):
+            plan = self._tended(plan)
         if parameters is None and statement.parameter_count:
             return replace(plan, execute=_without_values(statement))
         return plan
@@ -119,7 +136,19 @@ class Engine:
         check_statement(statement, control)
         check_count(statement, rows.schema.names)
         planning = Planning(self._environment, statement, control=control)
-        return inserts.insert_rows(planning, statement, rows)
+        plan = inserts.insert_rows(planning, statement, rows)
+        return None if plan is None else self._tended(plan)
+
+    def _tended(self, plan: Plan) -> Plan:
+        """Return a plan that changes tables, after which indexes are looked at."""
+
+        def execute(control: Control) -> Iterator[pa.RecordBatch | None]:
+            try:
+                yield from plan.execute(control)
+            finally:
+                self._keeper.wake()
+
+        return replace(plan, execute=execute)
 
     def ingest(
         self,
@@ -136,7 +165,7 @@ class Engine:
         control = control or Control()
         check_statement(target, control)
         planning = Planning(self._environment, target, control=control)
-        return ingest(planning, target, rows)
+        return self._tended(ingest(planning, target, rows))
 
     @property
     def activity(self) -> Activity:
@@ -174,6 +203,7 @@ class Engine:
 
     def close(self) -> None:
         """Leave the workspace in order; no statement may run any more."""
+        self._keeper.close()
         self._environment.workspace.close()
 
 
@@ -206,6 +236,19 @@ def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
         lambda control: queries.rows(planning, frame, schema, control),
         parameters,
     )
+
+
+def _changes(plan: Plan, statement: nodes.Statement) -> bool:
+    """Return whether a statement may change tables."""
+    if isinstance(statement, nodes.SelectStatement):
+        return bool(storing.stored_clauses(statement))
+    return not plan.returns_rows
+
+
+def _show_indexes(planning: Planning, statement: ShowIndexes) -> Plan:
+    listed = parse(indexes.listing(planning, statement))
+    assert isinstance(listed, nodes.SelectStatement)  # it is our own text
+    return _select(Planning(planning.environment, listed, ()), listed)
 
 
 def _check_prints(statement: nodes.Statement) -> None:
@@ -253,6 +296,9 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     RestoreTable: versions.restore_table,
     Vacuum: versions.vacuum,
     nodes.DeleteModel: actions.delete_model,
+    CreateIndex: indexes.create_index,
+    DropIndex: indexes.drop_index,
+    ShowIndexes: _show_indexes,
     nodes.GetThanosql: hub.get,
     nodes.Unsupported: _unsupported,
     settings_nodes.SetSetting: settings.set_setting,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from thanosql_server.engine.planner import give_hints
+from thanosql_server.engine.provider import wishes
 from thanosql_server.engine.session import adopt
+from thanosql_server.search.nearest import Wish
 from thanosql_server.search.vectors import dim_of
 
 if TYPE_CHECKING:
@@ -57,6 +59,8 @@ def _described(planning: Planning, hint: TopK, searched: LanceTable) -> str:
     table = searched.table
     dim = dim_of(table.schema.field(hint.column).type)
     nearest = planning.environment.nearest
-    way, reason = nearest.path(table, hint.column, dim)
+    ef, exact = wishes(hint.comparison, planning.root.control)
+    wish = Wish(hint.comparison.measure, hint.k, ef, exact)
+    way, reason = nearest.path(table, hint.column, dim, wish)
     because = f" ({reason})" if reason else ""
     return f"TopK {way} k={hint.k}{because}"

@@ -10,6 +10,7 @@ from thanosql_server.engine.storing import stored_clauses
 from thanosql_server.errors import PermissionDenied
 from thanosql_server.sql import nodes, settings
 from thanosql_server.sql.exports import CopyTo
+from thanosql_server.sql.indexes import CreateIndex, DropIndex, ShowIndexes
 from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ LEAST_ROLE: dict[type[nodes.Statement], Role] = {
     nodes.BuildModel: Role.WRITER,
     nodes.Copy: Role.WRITER,
     CopyTo: Role.WRITER,
+    CreateIndex: Role.WRITER,
+    DropIndex: Role.WRITER,
+    ShowIndexes: Role.READER,
     Ingest: Role.WRITER,
     ShowVersions: Role.READER,
     RestoreTable: Role.WRITER,

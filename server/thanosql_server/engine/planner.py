@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from thanosql_server.engine.provider import TopK
 from thanosql_server.engine.session import SCHEMA
@@ -114,6 +114,66 @@ def _top_k(sort: LogicalPlan, queries: Queries) -> TopK | None:
     if not all(_keeps_nearest(*one, found, queries) for one in _conditions(rows)):
         return None
     return TopK(found.column, comparison, int(k))
+
+
+def outputs(
+    plan: LogicalPlan, names: list[str], function: str, column: str
+) -> tuple[str | None, ...] | None:
+    """Return which columns of its table a search shows, None for the comparison.
+
+    Args:
+        plan: the optimized logical plan, in which a top-k was recognised.
+        names: the columns of the result.
+        function: the comparison's.
+        column: the table's column of vectors.
+
+    Returns:
+        None if the plan does anything else.
+    """
+    chain = list(_nodes(plan))
+    kinds = [_kind(node) for node in chain]
+    scan: Any = chain[-1].to_variant()
+    if kinds[-1] != "TableScan" or scan.filters() or kinds.count("Sort") != 1:
+        return None
+    if not set(kinds[:-1]) <= _PASS_THROUGH | {"Sort"}:
+        return None
+    shown = []
+    for name in names:
+        one = _shown(chain, name, function, column)
+        if one is None:
+            return None
+        shown.append(one.column)
+    return tuple(shown)
+
+
+class _Shown(NamedTuple):
+    """A column of a table, or None for a comparison."""
+
+    column: str | None
+
+
+def _shown(
+    chain: list[LogicalPlan], name: str, function: str, column: str
+) -> _Shown | None:
+    """Follow a column of the result down to the table."""
+    compared = False
+    for node in chain[:-1]:
+        if _kind(node) != "Projection":
+            continue
+        below = _projected(node, name)
+        if below is None:
+            return None
+        if below.variant_name() == "ScalarFunction" and not compared:
+            vectors = [one for one in below.rex_call_operands() if not _is_literal(one)]
+            if below.canonical_name().partition("(")[0] != function:
+                return None
+            compared, below = True, _unalias(vectors[0])
+        if below.variant_name() != "Column":
+            return None
+        name = below.to_variant().name()
+    if compared:
+        return _Shown(None) if name == column else None
+    return _Shown(name)
 
 
 @dataclass(frozen=True)

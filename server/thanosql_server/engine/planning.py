@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from thanosql_server.engine.encoders import Encoders
     from thanosql_server.engine.models import Models
+    from thanosql_server.engine.quick import QuickSearches
+    from thanosql_server.search.graphs import Graphs
     from thanosql_server.search.nearest import Nearest
     from thanosql_server.sql.nodes import Query, Statement
     from thanosql_server.sql.options import Options
@@ -52,7 +54,10 @@ class Environment:
     models: Models
     encoders: Encoders
     nearest: Nearest
+    graphs: Graphs
+    quick: QuickSearches
     threads: int
+    search_memory: int
     activity: Activity = field(default_factory=Activity)
 
 

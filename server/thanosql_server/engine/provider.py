@@ -50,6 +50,17 @@ class TopK:
     k: int
 
 
+def wishes(comparison: Comparison, control: Control) -> tuple[int, bool]:
+    """Return how many rows a search keeps in sight, and whether no index is used."""
+    settings = control.settings
+    ef = comparison.ef
+    exact = comparison.exact
+    return (
+        settings.integer("hnsw.ef_search") if ef is None else ef,
+        bool(settings["search.exact"]) if exact is None else exact,
+    )
+
+
 class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
     """One version of one table, for one statement.
 
@@ -230,6 +241,7 @@ class _Scanner:
             self.filter,
             comparison.measure,
             comparison.strict,
+            *wishes(comparison, source.control),
         )
         (found,) = source.nearest.find(search, source.control)
         yield source.table.take(found.rows(), self.projected_schema.names)

@@ -104,6 +104,7 @@ def hinted(planning: Planning, frame: DataFrame) -> DataFrame:
     plan = frame.optimized_logical_plan()
     clauses, tables = planning.clauses, planning.catalog.tables.handed_out
     hints = give_hints(plan, clauses.queries, tables)
+    planning.environment.quick.learn(planning, plan, hints)
     for table in tables:
         table.nearest, table.control = planning.environment.nearest, planning.control
     if clauses.counted:

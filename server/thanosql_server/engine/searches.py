@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
 TOP_K = 1000
 """Rows that SEARCH ... OPTIONS(search_by=...) keeps unless told otherwise."""
 
-SEARCH_OPTIONS = ("emb_col", "result_col", "column_name")
+SEARCH_OPTIONS = ("emb_col", "result_col", "column_name", "ef", "exact")
+MOST_EF = 100_000
+"""Rows that a search by an index keeps in sight at most."""
 SEARCH_BY_OPTIONS = (*SEARCH_OPTIONS, "search_by", "search_input", "top_k")
 
 
@@ -49,11 +52,16 @@ def facts(planning: Planning, clause: Search, body: str) -> SearchFacts:
     options = planning.bound(clause.options)
     known = SEARCH_BY_OPTIONS if clause.by_options else SEARCH_OPTIONS
     options.require_known(known, f"SEARCH {clause.medium}")
+    wish = Comparison(
+        _unbound,
+        ef=options.integer("ef", None, 1, MOST_EF),
+        exact=options.flag("exact") if "exact" in options else None,
+    )
     handle = planning.clauses.model(clause.model, clause.model_position)
     schema = planning.schema_of(body)
     column = _embedding_column(clause, handle, schema, options)
     dtype = schema.field(column).type
-    comparisons = [_comparison(planning, handle, item) for item in clause.items]
+    comparisons = [_comparison(planning, handle, item, wish) for item in clause.items]
     functions = _registered(planning, comparisons, dtype)
     names = _similarity_names(clause, handle, column, options)
     return SearchFacts(
@@ -109,9 +117,9 @@ def _embedding_column(
 
 
 def _comparison(
-    planning: Planning, handle: ModelHandle, item: SearchItem
+    planning: Planning, handle: ModelHandle, item: SearchItem, wish: Comparison
 ) -> Comparison:
-    """Return the comparison with one query item."""
+    """Return the comparison with one query item, as `wish` has it otherwise."""
     position = item.position
     if item.kind not in handle.family.media:
         raise NotSupported(
@@ -121,7 +129,7 @@ def _comparison(
         )
     query = _query(planning, handle, item, position)
     planning.clauses.warm_up.append(query)
-    return Comparison(query)
+    return replace(wish, query=query)
 
 
 def _registered(

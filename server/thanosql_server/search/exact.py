@@ -37,11 +37,15 @@ class Comparison:
         query: gives the vector (dim,) when the statement runs.
         measure: how they are compared.
         strict: a row of another length is an error, not without a result.
+        ef: rows that a search by an index keeps in sight; None for the session's.
+        exact: whether an index must not be used; None for the session's choice.
     """
 
     query: Callable[[], Vector]
     measure: Measure = COSINE
     strict: bool = False
+    ef: int | None = None
+    exact: bool | None = None
 
     def scores(self, column: pa.Array) -> pa.Array:
         """Return the result of every row of `column`, NULL where there is none.

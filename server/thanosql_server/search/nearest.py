@@ -1,4 +1,7 @@
-"""The k nearest rows of a table, by the quickest way that finds exactly them."""
+"""The k nearest rows of a table, by the quickest way that finds exactly them.
+
+Where the column has an index (see `graphs`), about them.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.control import Control
     from thanosql_server.search.exact import Found
+    from thanosql_server.search.graphs import Graphs
     from thanosql_server.search.int8_product import Int8Product
     from thanosql_server.search.resident import Residents
     from thanosql_server.search.view import View
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
     Queries = NDArray[np.float32] | NDArray[np.float64]
     RowIds = NDArray[np.uint64]
     Positions = NDArray[np.intp]
+
+EF_SEARCH = 128
+"""Rows that a search by an index keeps in sight unless told otherwise."""
 
 FEWEST_ROWS = 1000
 """A table with fewer rows is compared as it is read, in a millisecond or two."""
@@ -64,6 +71,8 @@ class Search:
         filter: keeps the rows for which it is true.
         measure: how they are compared.
         strict: a row of another length is an error, not without a result.
+        ef: rows that a search by an index keeps in sight.
+        exact: whether an index must not be used.
     """
 
     table: Table
@@ -73,6 +82,8 @@ class Search:
     filter: pc.Expression | None = None
     measure: Measure = COSINE
     strict: bool = False
+    ef: int = EF_SEARCH
+    exact: bool = False
 
     @property
     def dim(self) -> int:
@@ -80,17 +91,30 @@ class Search:
         return int(self.queries.shape[1])
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What a search asks for, as far as an index may give it; see `Search`."""
+
+    measure: Measure
+    k: int
+    ef: int = EF_SEARCH
+    exact: bool = False
+
+
 class Nearest:
     """Finds the nearest rows; safe from any thread."""
 
-    def __init__(self, residents: Residents, product: Int8Product) -> None:
+    def __init__(
+        self, residents: Residents, product: Int8Product, graphs: Graphs | None = None
+    ) -> None:
         self._residents = residents
         self._product = product
+        self._graphs = graphs
 
     def find(self, search: Search, control: Control) -> list[Found]:
         """Return the k nearest rows for each query, as `exact.nearest` does.
 
-        Whatever the way, rows and scores are those of a comparison with every row.
+        Without an index, rows and scores are those of a comparison with every row.
 
         Raises:
             Cancelled: the statement was cancelled.
@@ -107,10 +131,27 @@ class Nearest:
             return _compared(_fetched(search, ids, control), search)
         return self._among(search, ids, control)
 
+    def has_index(self, table: Table) -> bool:
+        """Return whether a table has an index of any of its columns."""
+        return self._graphs is not None and self._graphs.has_index(table)
+
+    def has_graph(self, table: Table, column: str, measure: Measure) -> bool:
+        """Return whether the graph of an index waits for searches of a column."""
+        graphs = self._graphs
+        return graphs is not None and graphs.is_ready(table, column, measure)
+
     def path(
-        self, table: Table, column: str, dim: int | None
+        self, table: Table, column: str, dim: int | None, wish: Wish | None = None
     ) -> tuple[str, str | None]:
-        """Return how a column would be searched, and why not by its codes."""
+        """Return how a column would be searched, and why not quicker."""
+        if self._graphs is not None and wish is not None and dim is not None:
+            index, why = self._graphs.why_not(table, column, wish.measure, wish.k)
+            if index is not None:
+                name = f"index '{index.definition.name}'"
+                if not wish.exact and why is None:
+                    return f"hnsw ef={max(wish.ef, 2 * wish.k)}", name
+                why = "is not asked" if wish.exact else why
+                return self.path(table, column, dim)[0], f"{name} {why}"
         reason = self._obstacle(table, column, dim)
         return ("exact int8", None) if reason is None else ("full scan", reason)
 
@@ -135,6 +176,10 @@ class Nearest:
         self, search: Search, ids: RowIds | None, control: Control
     ) -> list[Found]:
         """Search the rows `ids`, or all."""
+        if self._graphs is not None and not search.exact:
+            by_index = self._graphs.find(search, ids, control)
+            if by_index is not None:
+                return by_index
         coded = [CodedQuery.of(query, search.measure) for query in search.queries]
         queries = [query for query in coded if query is not None]
         table, column = search.table, search.column

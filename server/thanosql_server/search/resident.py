@@ -2,6 +2,7 @@
 
 The first search of a column reads it once; what a later version of the table did not
 change is used again. The columns not searched for longest make room for new ones.
+Graphs (see `graphs`) are kept within the same budget.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import threading
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -38,6 +39,14 @@ SMALL_PART = 16_384
 _POLL_SECONDS = 0.05
 
 
+class Kept(Protocol):
+    """Something that takes memory."""
+
+    @property
+    def bytes(self) -> int:
+        """How much."""
+
+
 class Residents:
     """The columns in memory; safe from any thread.
 
@@ -49,19 +58,42 @@ class Residents:
         self.budget = budget
         self._threads = max(threads, 1)
         self._lock = threading.Lock()
-        self._columns: OrderedDict[Key, _Column] = OrderedDict()
+        self._kept: OrderedDict[Key, Kept] = OrderedDict()
 
     @property
     def used(self) -> int:
         """Bytes kept now, and those that columns being read will take."""
         with self._lock:
-            return sum(column.bytes for column in self._columns.values())
+            return sum(one.bytes for one in self._kept.values())
+
+    def other(self, key: str) -> Kept | None:
+        """Return what `keep` was given under this key, if it is still there."""
+        with self._lock:
+            kept = self._kept.get(_other(key))
+            if kept is not None:
+                self._kept.move_to_end(_other(key))
+            return kept
+
+    def keep(self, key: str, kept: Kept) -> bool:
+        """Keep something beside the columns; False if there is no room for it."""
+        with self._lock:
+            if kept.bytes > self.budget:
+                return False
+            self._kept[_other(key)] = kept
+            self._kept.move_to_end(_other(key))
+            self._make_room(kept)
+            return True
+
+    def forget(self, key: str) -> None:
+        """Drop what `keep` was given under this key."""
+        with self._lock:
+            self._kept.pop(_other(key), None)
 
     def has(self, table: Table, column: str, dim: int) -> bool:
         """Return whether some version of the column is in memory."""
         with self._lock:
-            known = self._columns.get((table.place, column, dim))
-            return known is not None and known.view is not None
+            known = self._kept.get((table.place, column, dim))
+            return isinstance(known, _Column) and known.view is not None
 
     def refusal(self, table: Table, column: str, dim: int) -> str | None:
         """Return why a column cannot be kept, or None if it can."""
@@ -108,24 +140,33 @@ class Residents:
 
     def _column(self, key: Key) -> _Column:
         with self._lock:
-            column = self._columns.setdefault(key, _Column(self._threads))
-            self._columns.move_to_end(key)
+            column = self._kept.get(key)
+            if not isinstance(column, _Column):
+                column = self._kept[key] = _Column(self._threads)
+            self._kept.move_to_end(key)
             return column
 
     def _reserve(self, column: _Column, wanted: int) -> bool:
-        """Drop columns until there is room; False if there will never be."""
+        """Drop what is oldest until there is room; False if there will never be."""
         with self._lock:
             if wanted > self.budget:
                 return False
             column.bytes = wanted
-            # A column being read or searched is only forgotten here: whoever uses it
-            # keeps it until done.
-            while sum(c.bytes for c in self._columns.values()) > self.budget:
-                oldest = next(
-                    key for key, c in self._columns.items() if c is not column
-                )
-                del self._columns[oldest]
+            self._make_room(column)
             return True
+
+    def _make_room(self, needed: Kept) -> None:
+        """Drop what was not used longest, but for what is needed now.
+
+        What is being read or searched is only forgotten here: whoever uses it keeps
+        it until done.
+        """
+        while sum(one.bytes for one in self._kept.values()) > self.budget:
+            del self._kept[next(k for k, c in self._kept.items() if c is not needed)]
+
+
+def _other(key: str) -> Key:
+    return key, "", 0
 
 
 class _Column:
@@ -222,8 +263,7 @@ def _runs(
 def _holds(part: Part, run: list[Fragment]) -> bool:
     """Return whether a part has these fragments, but for rows deleted since."""
     return len(part.fragments) == len(run) and all(
-        (old.number, old.rows, old.file) == (new.number, new.rows, new.file)
-        for old, new in zip(part.fragments, run, strict=True)
+        old.same_values(new) for old, new in zip(part.fragments, run, strict=True)
     )
 
 

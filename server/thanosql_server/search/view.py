@@ -59,7 +59,7 @@ class Part:
         usable = usable & _finite(matrix)
         if not usable.all():
             matrix = np.where(usable[:, None], matrix, np.float32(0))
-        self._set(_Places(self.fragments)(_ids(batch)), matrix, usable)
+        self._set(Places(self.fragments)(_ids(batch)), matrix, usable)
 
     def _set(self, places: Positions, matrix: Matrix, usable: Mask) -> None:
         first, count = int(places[0]), len(places)
@@ -107,7 +107,7 @@ class View:
     def __init__(self, parts: Sequence[Part], deleted: Iterable[RowIds]) -> None:
         self._parts = tuple(parts)
         fragments = [fragment for part in parts for fragment in part.fragments]
-        self._places = _Places(fragments)
+        self._places = Places(fragments)
         self.rows = sum(map(len, parts))
         self.deleted = np.zeros(self.rows, np.bool_)
         for ids in deleted:
@@ -174,7 +174,7 @@ class View:
         return None if there.all() else there
 
 
-class _Places:
+class Places:
     """Row ids as places among the rows of some fragments, and back."""
 
     def __init__(self, fragments: Sequence[Fragment]) -> None:
@@ -186,12 +186,14 @@ class _Places:
         self._by_number[numbers] = self._starts
 
     def __call__(self, ids: RowIds) -> Positions:
+        """Return the places of rows of these fragments."""
         place = (ids & _PLACE).astype(np.intp)
         if len(self._starts) == 1:
             return place
         return place + self._by_number[(ids >> np.uint64(ROW_BITS)).astype(np.intp)]
 
     def ids(self, positions: Positions) -> RowIds:
+        """Return the row ids at these places."""
         at = np.searchsorted(self._starts, positions, side="right") - 1
         place = (positions - self._starts[at]).astype(np.uint64)
         return (self._numbers[at] << np.uint64(ROW_BITS)) | place

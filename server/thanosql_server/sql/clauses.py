@@ -241,7 +241,9 @@ def _read_list(cursor: Cursor) -> ListObjects:
         return ListObjects("MODEL", cursor.span_from(start))
     if cursor.take_words("TABLE"):
         return ListObjects("TABLE", cursor.span_from(start))
-    expected = "MODEL, TABLE, THANOSQL MODEL or THANOSQL DATASET after LIST"
+    if cursor.take_words("INDEX"):
+        return ListObjects("INDEX", cursor.span_from(start))
+    expected = "MODEL, TABLE, INDEX, THANOSQL MODEL or THANOSQL DATASET after LIST"
     if cursor.take_words("THANOSQL", "MODEL"):
         return ListObjects("THANOSQL MODEL", cursor.span_from(start))
     cursor.expect_words("THANOSQL", "DATASET", expected=expected)

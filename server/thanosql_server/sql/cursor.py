@@ -171,16 +171,16 @@ class Cursor:
             parts.append(self.identifier(f"{what} after '.'"))
         return TableName(tuple(parts), position)
 
-    def options(self) -> Options:
+    def options(self, word: str = "OPTIONS") -> Options:
         """Read `OPTIONS(name=value, ...)`; without OPTIONS there are none."""
-        if not self.take_words("OPTIONS"):
+        if not self.take_words(word):
             return Options({}, {})
-        self.expect_symbol("(", "'(' after OPTIONS")
+        self.expect_symbol("(", f"'(' after {word}")
         values: dict[str, Value] = {}
         positions: dict[str, Position] = {}
         while not self.take_symbol(")"):
             if values:
-                self.expect_symbol(",", "',' or ')' in OPTIONS(...)")
+                self.expect_symbol(",", f"',' or ')' in {word}(...)")
             self._option(values, positions)
         return Options(values, positions)
 

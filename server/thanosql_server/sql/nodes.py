@@ -71,7 +71,9 @@ __all__ = [
 ]
 
 Medium: TypeAlias = Literal["IMAGE", "AUDIO", "VIDEO"]
-Listing: TypeAlias = Literal["MODEL", "TABLE", "THANOSQL MODEL", "THANOSQL DATASET"]
+Listing: TypeAlias = Literal[
+    "MODEL", "TABLE", "INDEX", "THANOSQL MODEL", "THANOSQL DATASET"
+]
 
 
 @dataclass(frozen=True)

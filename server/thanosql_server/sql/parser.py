@@ -15,6 +15,12 @@ from thanosql_server.sql.clauses import UnsupportedClause, read_body, read_query
 from thanosql_server.sql.complexity import check_complexity, check_length
 from thanosql_server.sql.cursor import Cursor
 from thanosql_server.sql.exports import read_copy_to
+from thanosql_server.sql.indexes import (
+    read_create_index,
+    read_drop_index,
+    read_show_indexes,
+    shows_indexes,
+)
 from thanosql_server.sql.inserts import read_insert
 from thanosql_server.sql.nodes import (
     BuildModel,
@@ -95,6 +101,8 @@ def _select(cursor: Cursor) -> Statement:
 def _show(cursor: Cursor) -> Statement:
     if cursor.word(1) == "VERSIONS":
         return read_show_versions(cursor)
+    if shows_indexes(cursor):
+        return read_show_indexes(cursor)
     return read_show(cursor) or _select(cursor)
 
 
@@ -106,7 +114,7 @@ def _explain(cursor: Cursor) -> Statement:
     if cursor.take_words("FORMAT") and not cursor.at_end():
         cursor.advance()
     explained = cursor.word()
-    if explained in _READERS and _READERS[explained] not in (_select, _explain):
+    if explained in _READERS and _READERS[explained] not in (_select, _show, _explain):
         cursor.index = start
         return _unsupported(cursor, f"EXPLAIN {explained}")
     cursor.index = start
@@ -148,6 +156,8 @@ def _create(cursor: Cursor) -> Statement:
         return read_create_schema(cursor)
     if cursor.word() == "VIEW":
         return read_create_view(cursor, or_replace)
+    if cursor.word() == "INDEX" and not or_replace:
+        return read_create_index(cursor)
     if not cursor.take_words("TABLE"):
         return _unsupported(cursor, f"CREATE {cursor.word()}".rstrip(), start)
     if_not_exists = cursor.take_words("IF", "NOT", "EXISTS")
@@ -192,6 +202,8 @@ def _drop(cursor: Cursor) -> Statement:
         return read_drop_schema(cursor)
     if cursor.word() == "VIEW":
         return read_drop_view(cursor)
+    if cursor.word() == "INDEX":
+        return read_drop_index(cursor)
     if not cursor.take_words("TABLE"):
         if cursor.word() == "MODEL":
             raise cursor.error("TABLE after DROP (models go with DELETE MODEL)")

@@ -98,7 +98,9 @@ def _is_print(cursor: Cursor) -> bool:
 def _is_list(cursor: Cursor) -> bool:
     if cursor.word(1) == "THANOSQL":
         return cursor.word(2) in ("MODEL", "DATASET") and _where_queries_start(cursor)
-    if cursor.word(1) not in ("MODEL", "TABLE") or not _where_queries_start(cursor):
+    if cursor.word(1) not in ("MODEL", "TABLE", "INDEX") or not _where_queries_start(
+        cursor
+    ):
         return False
     ends = cursor.at_end(2) or cursor.at_symbol(")", 2)
     return ends or cursor.word(2) in SET_WORDS

@@ -25,13 +25,25 @@ class Fragment:
         rows: how many rows were written, deleted ones included.
         file: name of the file with the column's values, never written twice; empty
             where the column was added without values.
+        field: the number of the column, which it keeps when it is renamed; a file may
+            hold several columns.
         deleted: changes whenever rows are deleted; None while none are.
     """
 
     number: int
     rows: int
     file: str
+    field: int
     deleted: tuple[int, int] | None
+
+    def same_values(self, other: Fragment) -> bool:
+        """Whether both have the same values, but for rows deleted from either."""
+        return (self.number, self.rows, self.file, self.field) == (
+            other.number,
+            other.rows,
+            other.file,
+            other.field,
+        )
 
 
 def fragments_of(dataset: lance.LanceDataset, column: str) -> list[Fragment] | None:
@@ -53,5 +65,6 @@ def fragments_of(dataset: lance.LanceDataset, column: str) -> list[Fragment] | N
         deletion = metadata.deletion_file
         deleted = None if deletion is None else (deletion.read_version, deletion.id)
         file = files[-1] if files else ""
-        found.append(Fragment(metadata.id, metadata.physical_rows, file, deleted))
+        rows = metadata.physical_rows
+        found.append(Fragment(metadata.id, rows, file, field, deleted))
     return found

@@ -18,6 +18,7 @@ from thanosql_server.errors import (
     nearest,
 )
 from thanosql_server.storage.names import entries, quote_name, unquote_name
+from thanosql_server.storage.paths import OUR_FOLDER
 from thanosql_server.storage.scratch import remove_tree
 from thanosql_server.storage.tables import TableStore
 from thanosql_server.storage.versions import KEPT
@@ -33,6 +34,12 @@ PUBLIC = "public"
 """The schema of names without a schema; it cannot be dropped."""
 
 _TABLES, _VIEWS = "tables", "views"
+
+
+def schema_at(tables: Path) -> str:
+    """Return the schema whose tables lie in a folder."""
+    home = tables.parent
+    return PUBLIC if home.name == OUR_FOLDER else unquote_name(home.name) or PUBLIC
 
 
 @dataclass(frozen=True)

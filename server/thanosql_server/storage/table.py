@@ -96,6 +96,11 @@ class Table:
                 self._fragments[column] = fragments_of(self._dataset, column)
         return self._fragments[column]
 
+    def field_numbers(self) -> dict[str, int]:
+        """Return the number of each column, which it keeps when it is renamed."""
+        fields = self._dataset.lance_schema.fields()
+        return {field.name(): field.id() for field in fields}
+
     @property
     def place(self) -> str:
         """Tells tables apart within a process, whatever their names."""

@@ -80,6 +80,11 @@ class TableStore:
         """Return whether there is a table of this name."""
         return _is_table(self._path(name))
 
+    @property
+    def folder(self) -> Path:
+        """The folder with a folder for each table."""
+        return self._folder
+
     @contextmanager
     def naming(self) -> Iterator[None]:
         """Keep others from giving a name to a table or a view meanwhile.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from thanosql_server.errors import InvalidValue
 from thanosql_server.storage.hub import Hubs
+from thanosql_server.storage.indexes import IndexStore
 from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import OUR_FOLDER, PathPolicy
 from thanosql_server.storage.schemas import SchemaStore
@@ -29,6 +30,7 @@ class Workspace:
     Attributes:
         paths: which of the user's files statements may read.
         schemas: the schemas, with the tables and views of each.
+        indexes: all indexes of tables.
         models: all models.
         hubs: where data sets and models can be had.
         unfinished: what interrupted statements have embedded.
@@ -37,6 +39,7 @@ class Workspace:
 
     paths: PathPolicy
     schemas: SchemaStore
+    indexes: IndexStore
     models: ModelStore
     hubs: Hubs
     unfinished: Unfinished
@@ -56,6 +59,7 @@ class Workspace:
             spill = Scratch(ours / "spill")
             kept = timedelta(hours=config.version_retention)
             schemas = SchemaStore(ours, scratch, kept)
+            indexes = IndexStore(schemas, scratch)
             models = ModelStore(ours / "models", scratch)
             paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
             hubs = Hubs(config.hubs, ours / "downloads", scratch, paths, models)
@@ -64,7 +68,7 @@ class Workspace:
             raise InvalidValue(
                 f"the workspace '{config.workspace}' cannot be used: {failure.strerror}"
             ) from failure
-        return cls(paths, schemas, models, hubs, unfinished, scratch, spill)
+        return cls(paths, schemas, indexes, models, hubs, unfinished, scratch, spill)
 
     @property
     def tables(self) -> TableStore:

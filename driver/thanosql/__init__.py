@@ -43,7 +43,7 @@ from thanosql.types import (
 )
 
 apilevel = "2.0"
-threadsafety = 1
+threadsafety = 2
 paramstyle = "qmark"
 
 __all__ = [

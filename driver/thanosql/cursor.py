@@ -1,61 +1,64 @@
-"""Cursors: run a statement, fetch its rows as tuples, Arrow or data frames."""
+"""Cursors: run a statement, or load rows into a table."""
 
 from __future__ import annotations
 
-import sys
+import time
 import uuid
+from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
-from thanosql import errors, types
+from thanosql import errors, ingestible, named, types
+from thanosql.fetching import Fetching
+from thanosql.parameters import batches_of, ipc_stream
 from thanosql.result import Result
-from thanosql_proto.thanosql import Execute
+from thanosql.upload import Upload, ingestion, size_of
+from thanosql_proto.flight_sql import DoPutUpdateResult
+from thanosql_proto.thanosql import Completed, Execute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from types import ModuleType
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    import pandas
-    import polars
+    import pyarrow as pa
     from typing_extensions import Self
 
     from thanosql.connection import Connection
     from thanosql.result import Progress
+    from thanosql_proto.message import Message
+
+MAX_ONE_CALL_BYTES = 4 << 20
+"""Parameters up to this size travel with their statement; more of them stream."""
 
 
-class Cursor:
+class Cursor(Fetching):
     """One statement at a time on a connection; see PEP 249.
 
     Attributes:
         connection: the connection that made the cursor.
-        arraysize: rows that `fetchmany` returns unless told otherwise.
         description: one tuple of seven per column; None without a result set.
-        rowcount: rows changed, or rows in all once they have arrived; -1 until then.
         lastrowid: always None, tables have no row ids.
-        messages: warnings of the latest statement, as pairs (class, instance).
+        query_id: the id under which the server runs the statements of this cursor;
+            for `Connection.cancel`, and known before the first of them runs.
         progress: called with a `Progress` a few times a second while a statement runs.
     """
 
     def __init__(self, connection: Connection) -> None:
+        super().__init__()
         self.connection = connection
-        self.arraysize = 1
         self.description: list[tuple[Any, ...]] | None = None
         self.lastrowid: None = None
-        self.messages: list[tuple[type[errors.Warning], errors.Warning]] = []
+        self.query_id = uuid.uuid4().hex
         self.progress: Callable[[Progress], object] | None = None
-        self._result: Result | None = None
         self._rowcount = -1
-        self._rownumber = 0
-        self._statement_id: str | None = None
+        self._waiting = False
         self._closed = False
 
-    # ---- PEP 249 -------------------------------------------------------
+    # ---- Running something ---------------------------------------------
 
     def execute(
         self,
         operation: str,
-        parameters: Sequence[Any] | None = None,
+        parameters: Sequence[Any] | Mapping[str, Any] | None = None,
         *,
         progress: Callable[[Progress], object] | None = None,
     ) -> Self:
@@ -65,56 +68,129 @@ class Cursor:
         statement that stores something has done so by then.
 
         Args:
-            operation: the SQL text; ``?`` stands for a parameter.
-            parameters: one value per ``?``.
+            operation: the SQL text; ``?`` stands for a parameter, or ``:name``.
+            parameters: one value per ``?``, or values by their names.
             progress: called with a `Progress` while the statement runs.
 
         Raises:
             ProgrammingError: the statement is wrong.
             DataError: a parameter, a file or a row cannot be used.
+            IntegrityError: a NULL where none is allowed.
+            NotSupportedError: the server does not do this.
             OperationalError: the server is gone, or the statement was cancelled.
+            InterfaceError: the cursor or its connection is closed.
         """
         sets = [] if parameters is None else [parameters]
-        return self._run(operation, types.encode_parameters(sets), progress)
+        self._begin(operation)
+        operation, batches = _bound(operation, sets)
+        batch = next(batches, None)
+        encoded = b"" if batch is None else ipc_stream(batch)
+        return self._run(operation, encoded, progress)
 
     def executemany(
         self,
         operation: str,
-        seq_of_parameters: Sequence[Sequence[Any]],
+        seq_of_parameters: Iterable[Sequence[Any] | Mapping[str, Any]],
         *,
         progress: Callable[[Progress], object] | None = None,
     ) -> Self:
-        """Run one statement for many sets of parameters, in one round trip."""
-        sets = list(seq_of_parameters)
-        encoded = types.encode_parameters(sets)
-        if encoded:
-            return self._run(operation, encoded, progress)
-        if sets:
+        """Run one statement for many sets of parameters, in one round trip.
+
+        An INSERT commits once for all sets. A list is sent as a whole; an iterator
+        is read as its sets are sent, and its first 10,000 decide on the types.
+
+        Raises:
+            ProgrammingError: the statement is wrong, or there are no parameters.
+            DataError: a parameter or a row cannot be used.
+            IntegrityError: a NULL where none is allowed.
+            OperationalError: the server is gone, or the statement was cancelled.
+            InterfaceError: the cursor or its connection is closed.
+        """
+        self._begin(operation)
+        operation, batches = _bound(operation, seq_of_parameters)
+        first, second = next(batches, None), next(batches, None)
+        if first is None:
+            self._rowcount = 0
+            return self
+        if not first.num_columns:
             raise errors.ProgrammingError(
                 "executemany needs parameters; execute() runs a statement without them"
             )
-        self._check_open()
-        self._forget()
-        self._rowcount = 0
+        if second is None and size_of(first) <= MAX_ONE_CALL_BYTES:
+            return self._run(operation, ipc_stream(first), progress)
+        known = [first] if second is None else [first, second]
+        statement = Execute(query=operation, statement_id=self.query_id)
+        upload = Upload(first.schema, chain(known, batches), self.query_id)
+        self._said = Completed.FromString(self._send(statement, upload, progress))
+        self._rowcount = self._said.rows_affected
+        self._note_warnings()
         return self
 
-    def fetchone(self) -> tuple[Any, ...] | None:
-        """Return the next row, None at the end."""
-        rows = self._take(1)
-        return rows[0] if rows else None
+    def ingest(
+        self,
+        table: str,
+        data: Any,
+        mode: str = "create",
+        *,
+        schema: str | None = None,
+        progress: Callable[[Progress], object] | None = None,
+    ) -> int:
+        """Load rows into a table, in one commit, and return how many there were.
 
-    def fetchmany(self, size: int | None = None) -> list[tuple[Any, ...]]:
-        """Return the next `size` rows (`arraysize` unless given), fewer at the end."""
-        return self._take(self.arraysize if size is None else size)
+        Rows are sent as they are read, so that there may be any number of them.
 
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """Return all rows that are left."""
-        return self._take(sys.maxsize)
+        Args:
+            table: its name, as it is; not SQL, and not in quotes.
+            data: a table, batch, reader or data set of pyarrow; a frame of pandas
+                (without its index) or polars; anything with ``__arrow_c_stream__``; a
+                mapping of columns; mappings of names to values; an iterable of these.
+            mode: ``create`` a new table, ``append`` to one that is there, ``replace``
+                what may be there, or ``create_append``: create if it is not there.
+            schema: where the table is; ``public`` if not given.
+            progress: called with a `Progress` as the rows go out.
+
+        Raises:
+            ProgrammingError: the table is there, or is not, or cannot take the columns.
+            DataError: a value does not fit, or the data cannot be read.
+            IntegrityError: a NULL where none is allowed.
+            OperationalError: the server is gone, or the loading was cancelled.
+            InterfaceError: the cursor or its connection is closed.
+        """
+        self._begin(table)
+        command = ingestion(table, mode, schema, self.query_id)
+        reader = ingestible.reader_of(data)
+        rows = ingestible.messages_of(reader)
+        upload = Upload(reader.schema.remove_metadata(), rows, self.query_id)
+        answer = self._send(command, upload, progress)
+        count = DoPutUpdateResult.FromString(answer).record_count
+        self._rowcount = upload.rows if count < 0 else count
+        return self._rowcount
+
+    def cancel(self) -> None:
+        """Stop what is running; allowed from any thread.
+
+        The thread that waits for it gets an OperationalError. Does nothing when
+        nothing runs.
+
+        Raises:
+            OperationalError: the server is gone.
+        """
+        while self._waiting:
+            # No stream to cancel yet: it is being planned, or rows are being sent. The
+            # server may not have heard of it either.
+            if self.connection._transport.cancel(self.query_id):
+                return
+            time.sleep(0.01)
+        result = self._result
+        if result is not None and not result.finished:
+            result.cancel()
 
     def close(self) -> None:
         """Stop what is running and make the cursor unusable; may be called twice."""
         self._forget()
         self._closed = True
+
+    # ---- The rest of PEP 249 -------------------------------------------
 
     def nextset(self) -> None:
         """Raise NotSupportedError: a statement has one result set."""
@@ -123,6 +199,13 @@ class Cursor:
     def callproc(self, procname: str, parameters: Sequence[Any] = ()) -> None:
         """Raise NotSupportedError: there are no stored procedures."""
         raise errors.NotSupportedError("there are no stored procedures")
+
+    def scroll(self, value: int, mode: str = "relative") -> None:
+        """Raise NotSupportedError: rows stream by and are not kept."""
+        raise errors.NotSupportedError(
+            "a result is read once, from its beginning; execute the query again, or "
+            "keep its rows with fetchall()"
+        )
 
     def setinputsizes(self, sizes: Sequence[Any]) -> None:
         """Do nothing; Arrow needs no sizes."""
@@ -142,130 +225,79 @@ class Cursor:
         """Number of the next row, from 0; None without a result set."""
         return self._rownumber if self.description else None
 
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        return self
-
-    def __next__(self) -> tuple[Any, ...]:
-        row = self.fetchone()
-        if row is None:
-            raise StopIteration
-        return row
-
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
-    # ---- Extensions of PEP 249 -----------------------------------------
-
-    def fetch_record_batches(self) -> pa.RecordBatchReader:
-        """Return the rows that are left as a reader that holds one batch at a time."""
-        result = self._open_result()
-        return pa.RecordBatchReader.from_batches(result.schema, self._batches())
-
-    def fetch_arrow_table(self) -> pa.Table:
-        """Return the rows that are left as an Arrow table."""
-        result = self._open_result()
-        return pa.Table.from_batches(self._batches(), schema=result.schema)
-
-    def fetch_df(self) -> pandas.DataFrame:
-        """Return the rows that are left as a pandas data frame."""
-        _need("pandas", "fetch_df")
-        return self.fetch_arrow_table().to_pandas()
-
-    def fetch_polars(self) -> polars.DataFrame:
-        """Return the rows that are left as a polars data frame."""
-        return _need("polars", "fetch_polars").from_arrow(self.fetch_arrow_table())
-
-    @property
-    def warnings(self) -> list[str]:
-        """What went wrong without stopping the statement, as texts."""
-        return list(self._result.warnings) if self._result is not None else []
-
-    @property
-    def notes(self) -> list[str]:
-        """What is good to know about what was done, as texts; nothing went wrong."""
-        return list(self._result.notes) if self._result is not None else []
-
-    @property
-    def statement_id(self) -> str | None:
-        """The id of the latest statement, known as soon as `execute` has begun."""
-        return self._statement_id
-
-    def cancel(self) -> None:
-        """Stop the running statement; allowed from any thread.
-
-        The thread that waits for it gets an OperationalError. Does nothing when
-        nothing runs.
-        """
-        result, statement_id = self._result, self._statement_id
-        if result is not None and not result.finished:
-            result.cancel()
-        elif result is None and statement_id is not None:
-            # Being planned: there is no stream to cancel yet.
-            self.connection._transport.cancel(statement_id)
+    def __reduce__(self) -> Any:
+        raise TypeError("a cursor cannot be pickled; fetch its rows and pickle them")
 
     # ---- How it works --------------------------------------------------
 
     def _run(
         self,
         operation: str,
-        parameters: bytes,
+        encoded: bytes,
         progress: Callable[[Progress], object] | None,
     ) -> Self:
-        self._check_open()
-        self._forget()
-        if not isinstance(operation, str):
-            raise errors.ProgrammingError(
-                f"a statement must be text, not {type(operation).__name__}"
-            )
-        try:
-            operation.encode()
-        except UnicodeEncodeError:
-            raise errors.ProgrammingError(
-                "the statement holds half of a surrogate pair, which is no character"
-            ) from None
-        self._statement_id = uuid.uuid4().hex
         # Progress is asked for in any case: while pyarrow waits for a message, Python
         # cannot act on Ctrl+C, and the server sends progress every 250 ms.
         statement = Execute(
             query=operation,
-            parameters=parameters,
+            parameters=encoded,
             progress=True,
-            statement_id=self._statement_id,
+            statement_id=self.query_id,
         )
-        stream = self.connection._transport.execute(statement)
-        self._result = Result(stream, progress or self.progress)
-        self._advance()
+        with self._as_running():
+            stream = self.connection._transport.execute(statement)
+            numpy = self.connection.vectors == "numpy"
+            self._result = self._said = Result(
+                stream, progress or self.progress, numpy=numpy
+            )
+        self._result.advance()
+        self._note_warnings()
         if len(stream.schema):
             self.description = [types.describe(field) for field in stream.schema]
         else:
             self._rowcount = self._result.rows_affected
         return self
 
-    def _take(self, count: int) -> list[tuple[Any, ...]]:
-        result = self._open_result()
-        rows = result.take(count)
-        self._rownumber += len(rows)
-        self._note_warnings()
-        return rows
+    def _send(
+        self,
+        command: Message,
+        upload: Upload,
+        progress: Callable[[Progress], object] | None,
+    ) -> bytes:
+        """Send a command and its rows; return what the server answers."""
+        upload.on_progress = progress or self.progress
+        with self._as_running():
+            return self.connection._transport.put(command, upload)
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        for batch in self._open_result().batches():
-            self._rownumber += batch.num_rows
-            yield batch
-        self._note_warnings()
+    def _begin(self, text: str) -> None:
+        """Drop the latest statement for one of this text, or for a table's name."""
+        self._check_open()
+        self._forget()
+        if not isinstance(text, str):
+            raise errors.ProgrammingError(
+                f"a statement must be text, not {type(text).__name__}"
+            )
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise errors.ProgrammingError(
+                "the statement holds half of a surrogate pair, which is no character"
+            ) from None
 
-    def _advance(self) -> None:
-        assert self._result is not None
-        self._result.advance()
-        self._note_warnings()
-
-    def _note_warnings(self) -> None:
-        known = len(self.messages)
-        for text in self.warnings[known:]:
-            self.messages.append((errors.Warning, errors.Warning(text)))
+    @contextmanager
+    def _as_running(self) -> Iterator[None]:
+        """Let `cancel` know that something runs that has no stream of rows (yet)."""
+        self._waiting = True
+        try:
+            yield
+        finally:
+            self._waiting = False
 
     def _open_result(self) -> Result:
         self._check_open()
@@ -279,7 +311,7 @@ class Cursor:
         """Drop the latest statement, stopping it if it still runs."""
         if self._result is not None:
             self._result.close()
-        self._result = self._statement_id = self.description = None
+        self._result = self._said = self.description = None
         self._rowcount, self._rownumber, self.messages = -1, 0, []
 
     def _check_open(self) -> None:
@@ -288,13 +320,16 @@ class Cursor:
         self.connection._check_open()
 
 
-def _need(module: str, method: str) -> ModuleType:
-    """Import a library that only one method needs."""
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        raise errors.InterfaceError(
-            f"{method}() needs {module}; pip install {module}"
-        ) from None
+def _bound(operation: str, sets: Iterable[Any]) -> tuple[str, Iterator[pa.RecordBatch]]:
+    """Return the statement with numbered parameters, and its sets as batches."""
+    whole = isinstance(sets, (list, tuple))
+    rows = iter(sets)
+    first = next(rows, None)
+    if first is None:
+        return operation, iter(())
+    rows = chain([first], rows)
+    names: list[str] = []
+    if named.is_mapping(first):
+        operation, names = named.numbered(operation)
+        rows = named.rows_by_name(names, rows)
+    return operation, batches_of(list(rows) if whole else rows, names)

@@ -9,11 +9,13 @@ from __future__ import annotations
 import atexit
 import dataclasses
 import inspect
+import os
 import threading
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from thanosql import forks
 from thanosql.conninfo import nearest
 from thanosql.errors import InterfaceError, error_class
 
@@ -101,14 +103,17 @@ def start(workspace: str, options: dict[str, Any]) -> Lease:
     """Return a share of the server of a workspace, started if nobody has one.
 
     Raises:
-        InterfaceError: the server is not installed, or runs with other settings.
+        InterfaceError: the server is not installed, or runs with other settings, or
+            this process was forked from one that had connected.
     """
+    forks.check()
     folder = Path(workspace).expanduser().resolve()
     with _lock:
         shared = _running.get(folder)
         if shared is None:
             server = _started(folder, options)
             shared = _running[folder] = _Shared(folder, options, server)
+            forks.keep(server)
         elif options and options != shared.options:
             raise InterfaceError(
                 f"'{workspace}' is served in this process already with other "
@@ -148,6 +153,17 @@ def _release(shared: _Shared) -> None:
         # At exit all servers are closed before the connections that hold them.
         if shared.leases == 0 and _running.pop(shared.folder, None) is shared:
             shared.server.close()
+
+
+def _leave_to_parent() -> None:
+    """Forget the servers in a forked child: they run in the parent."""
+    global _lock
+    _lock = threading.Lock()
+    _running.clear()  # what was in it stays alive, by forks.keep()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 @atexit.register

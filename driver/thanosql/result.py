@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from thanosql import types
+from thanosql.values import rows_of
 from thanosql_proto.thanosql import Event
 
 if TYPE_CHECKING:
@@ -62,9 +62,14 @@ class Result:
     """
 
     def __init__(
-        self, stream: ResultStream, on_progress: Callable[[Progress], object] | None
+        self,
+        stream: ResultStream,
+        on_progress: Callable[[Progress], object] | None,
+        *,
+        numpy: bool = False,
     ) -> None:
         self._stream = stream
+        self._numpy = numpy
         self._on_progress = on_progress
         self._batch: pa.RecordBatch | None = None
         self._rows: list[tuple[Any, ...]] | None = None
@@ -119,7 +124,7 @@ class Result:
     def _current_rows(self) -> list[tuple[Any, ...]]:
         assert self._batch is not None
         if self._rows is None:
-            self._rows = types.rows_of(self._batch)
+            self._rows = rows_of(self._batch, numpy=self._numpy)
         return self._rows
 
     def _read(self) -> bool:

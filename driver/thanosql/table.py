@@ -7,6 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from thanosql import types
+from thanosql.values import rows_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ def format_table(table: pa.Table, max_rows: int = 20) -> str:
     rows = [
         [format_cell(value) for value in row]
         for batch in shown.to_batches()
-        for row in types.rows_of(batch)
+        for row in rows_of(batch)
     ]
     widths = [
         max(text_width(cell) for cell in (name, *(row[at] for row in rows)))

@@ -5,6 +5,7 @@ Nobody else in the driver knows pyarrow.flight.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import threading
@@ -14,14 +15,16 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from pyarrow import flight
 
-from thanosql import errors
+from thanosql import errors, forks
 from thanosql_proto.any import pack, unpack
 from thanosql_proto.thanosql import CancelStatement, CancelStatementResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from thanosql.conninfo import Conninfo
+    from thanosql.upload import Upload
+    from thanosql_proto.message import Message
     from thanosql_proto.thanosql import Execute
 
 # Without a SQLSTATE from the server: the kind of exception decides. Order matters,
@@ -52,6 +55,15 @@ _SUFFIX = re.compile(
 # Statements after which the server keeps something for this connection.
 _SETS = re.compile(r"\s*SET\b", re.IGNORECASE)
 _FAREWELL_SECONDS = 1.0
+# A server whose machine vanishes sends no end of the connection. Servers of gRPC count
+# pings that come more often than every five minutes as abuse.
+_KEEPALIVE = [
+    ("grpc.keepalive_time_ms", 320_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+]
+
+_LOOK_SECONDS = 0.25
+"""While pyarrow waits for a message Python cannot act on Ctrl+C; so often it can."""
 
 
 class _Call(flight.ClientMiddleware):  # type: ignore[misc]  # pyarrow is untyped
@@ -118,6 +130,7 @@ class ResultStream:
         self._transport = transport
         self._reader = reader
         self._call = call
+        forks.keep(reader)
         self.schema: pa.Schema = reader.schema
 
     def read(self) -> tuple[pa.RecordBatch, bytes | None] | None:
@@ -136,7 +149,9 @@ class ResultStream:
 
     def cancel(self) -> None:
         """Stop the statement on the server; allowed from any thread, at any time."""
-        self._reader.cancel()
+        # In a forked child gRPC has no threads, and the statement is the parent's.
+        if self._transport.of_this_process:
+            self._reader.cancel()
 
 
 class Transport:
@@ -147,7 +162,9 @@ class Transport:
     """
 
     def __init__(self, info: Conninfo) -> None:
+        forks.check()
         self._info = info
+        self._process = os.getpid()
         self._calls = _Calls()
         self._answered = False
         self._session = (b"x-thanosql-session", secrets.token_hex(12).encode())
@@ -159,7 +176,9 @@ class Transport:
                 cert_chain=info.tls_client_cert,
                 private_key=info.tls_client_key,
                 middleware=[self._calls],
+                generic_options=_KEEPALIVE,
             )
+        forks.keep(self._client)
         try:
             self._calls.authorization = self._authenticate()
             self._greet()
@@ -174,6 +193,52 @@ class Transport:
         with self.map_flight_errors():
             reader = self._client.do_get(ticket, self._options(self._info.timeout))
             return ResultStream(self, reader, self._calls.latest)
+
+    def put(self, command: Message, upload: Upload) -> bytes:
+        """Send a command with rows, and return the metadata of the answer.
+
+        pyarrow ends the rows in the same way whether all have been sent or the program
+        has failed, so a last message says that they are complete; without it the server
+        stores nothing.
+        """
+        descriptor = flight.FlightDescriptor.for_command(pack(command))
+        options = self._options(self._info.timeout)
+        with self.map_flight_errors():
+            writer, answers = self._client.do_put(descriptor, upload.schema, options)
+            call = self._calls.latest
+        forks.keep(writer)
+        forks.keep(answers)
+        try:
+            for batch in upload:
+                try:
+                    writer.write_batch(batch)
+                except _FLIGHT_ERRORS:
+                    break  # the server has answered already, and says why below
+            with self.map_flight_errors(call):
+                answer = _waiting(lambda: _last(writer, answers, upload.end()))
+        except BaseException:
+            self._end(writer, upload)
+            raise
+        if answer is None:
+            raise errors.OperationalError("the server ended the call without an answer")
+        return bytes(answer)
+
+    def _end(self, writer: Any, upload: Upload) -> None:
+        """End a call that went wrong, and its statement if that has begun to store."""
+        with suppress(errors.Error):
+            self.cancel(upload.statement_id)
+        with suppress(*_FLIGHT_ERRORS):
+            writer.close()
+
+    @property
+    def location(self) -> str:
+        """Where the server is, without secrets."""
+        return self._info.location
+
+    @property
+    def of_this_process(self) -> bool:
+        """Whether this is the process that connected, and not a forked child."""
+        return os.getpid() == self._process
 
     def cancel(self, statement_id: str) -> bool:
         """Stop a statement by its id; return whether the server was running it."""
@@ -190,6 +255,8 @@ class Transport:
 
     def close(self) -> None:
         """Close the connection; the streams of running statements must be cancelled."""
+        if not self.of_this_process:
+            return
         if self._has_set:
             self._close_session()
         self._client.close()
@@ -274,11 +341,44 @@ class Transport:
         # gRPC tells the whole chain; its last link is the cause: "Connection refused".
         cause = reason.rpartition(": ")[2].rstrip("]")
         if self._answered:
-            return f"the server at {where} went away ({cause})"
+            return (
+                f"the server at {where} went away ({cause}); a statement that was "
+                "running may have been carried out or not. The connection works again "
+                "when the server does"
+            )
         return (
             f"no server answers at {where} ({cause}); is it running? "
             "thanosql serve --workspace DIR starts one"
         )
+
+
+def _last(writer: Any, answers: Any, end: bytes) -> Any:
+    """End the rows and return the metadata of the answer, None if there is none."""
+    with suppress(*_FLIGHT_ERRORS):  # closing tells what the server said
+        writer.write_metadata(end)
+        writer.done_writing()
+        answer = answers.read()
+    writer.close()
+    return answer
+
+
+def _waiting(work: Callable[[], Any]) -> Any:
+    """Return what `work` returns, while this thread can act on Ctrl+C."""
+    outcome: dict[str, Any] = {}
+
+    def run() -> None:
+        try:
+            outcome["value"] = work()
+        except BaseException as ex:
+            outcome["error"] = ex
+
+    thread = threading.Thread(target=run, daemon=True, name="thanosql-answer")
+    thread.start()
+    while thread.is_alive():
+        thread.join(_LOOK_SECONDS)
+    if "error" in outcome:
+        raise outcome["error"]
+    return outcome["value"]
 
 
 def clean_message(text: str) -> str:

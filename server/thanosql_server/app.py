@@ -18,7 +18,7 @@ from thanosql_server.access import (
     read_access,
     read_limits,
 )
-from thanosql_server.config import DEFAULT_PORT, Config
+from thanosql_server.config import DEFAULT_PORT, KEPT_HOURS, MOST_HOURS, Config
 from thanosql_server.engine.engine import Engine
 from thanosql_server.errors import InvalidValue, ThanoSQLError
 from thanosql_server.flight.server import FlightSqlServer
@@ -59,6 +59,7 @@ def serve_embedded(
     mounts: dict[str, str] | None = None,
     memory_limit: int | None = None,
     search_memory: int | None = None,
+    version_retention: float = KEPT_HOURS,
     hubs: Sequence[str] = (),
     fetch_models: bool = False,
     device: str = "auto",
@@ -72,6 +73,7 @@ def serve_embedded(
         mounts: path prefixes with a home elsewhere, such as `{"/data": "/mnt/x"}`.
         memory_limit: bytes for queries; half of the machine's memory by default.
         search_memory: bytes for vectors kept in memory; an eighth by default.
+        version_retention: hours for which replaced versions of tables are kept.
         hubs: folders and addresses that GET THANOSQL takes data sets and models from.
         fetch_models: whether a model of a hub is fetched when a statement names it.
         device: where models encode: `cpu`, `cuda`, `cuda:1`; a GPU if there is one.
@@ -86,6 +88,7 @@ def serve_embedded(
         mounts=tuple((prefix, Path(home)) for prefix, home in (mounts or {}).items()),
         hubs=tuple(hubs),
         fetch_models=fetch_models,
+        version_retention=version_retention,
         device=device,
         precision=precision,
         **_limits(memory_limit, search_memory),
@@ -205,6 +208,13 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         help="bytes for vectors that searches keep in memory (default: an eighth)",
     )
+    add(
+        "--version-retention",
+        type=_hours,
+        default=KEPT_HOURS,
+        metavar="HOURS",
+        help="how long replaced versions of tables stay (default: 24)",
+    )
     return parser
 
 
@@ -228,9 +238,18 @@ def _config(options: argparse.Namespace) -> tuple[Config, bool]:
         tls=access.tls,
         tls_client_ca=access.tls_client_ca,
         limits=read_limits(options),
+        version_retention=options.version_retention,
         **_limits(options.memory_limit, options.search_memory),
     )
     return config, access.made_up
+
+
+def _hours(text: str) -> float:
+    """Return a number of hours; argparse turns the error into its own."""
+    hours = float(text)
+    if not 0 <= hours <= MOST_HOURS:
+        raise ValueError
+    return hours
 
 
 def _mount(text: str) -> tuple[str, Path]:

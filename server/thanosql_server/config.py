@@ -13,6 +13,13 @@ DEFAULT_PORT = 31337
 """The documented default port of `thanosql serve`."""
 
 
+KEPT_HOURS = 24.0
+"""How long replaced versions of tables stay, if nothing else is said."""
+
+MOST_HOURS = 1_000_000
+"""That replaced versions can be kept; more than a hundred years."""
+
+
 def _memory() -> int:
     """Return the machine's memory in bytes (4 GiB where it cannot be read)."""
     try:
@@ -66,6 +73,7 @@ class Config:
         limits: how much clients may ask for.
         memory_limit: bytes that all statements together may use before they spill.
         search_memory: bytes for columns of vectors that searches keep in memory.
+        version_retention: hours for which replaced versions of tables are kept.
         threads: CPU threads for queries and for encoders.
         device: where encoders run unless a statement says; see `ml.placement`.
         precision: the numbers they compute with, likewise.
@@ -85,6 +93,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     memory_limit: int = field(default_factory=lambda: _memory() // 2)
     search_memory: int = field(default_factory=lambda: _memory() // 8)
+    version_retention: float = KEPT_HOURS
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     device: str = "auto"
     precision: str = "auto"

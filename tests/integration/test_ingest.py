@@ -292,18 +292,18 @@ def test_catalog_and_schema_may_be_given(client, name):
 
 
 @pytest.mark.parametrize(
-    ("place", "sentence"),
+    ("place", "sqlstate", "sentence"),
     [
-        ({"catalog": "other"}, "cannot be written in schema 'other.public'; they"),
-        ({"schema": "thanosql"}, "cannot be written in schema 'thanosql.thanosql'"),
-        ({"schema": "nowhere"}, "there is no schema 'nowhere'"),
-        ({"schema": ""}, "the name of a schema cannot be empty"),
+        ({"catalog": "other"}, "42704", "there is no catalog 'other'; the only one is"),
+        ({"schema": "other"}, "42704", "there is no schema 'other'"),
+        ({"schema": "thanosql"}, "42704", "cannot be written in schema 'thanosql'"),
+        ({"schema": ""}, "22023", "the name of a schema cannot be empty"),
     ],
 )
-def test_other_places_are_refused(client, place, sentence):
+def test_other_places_are_refused(client, place, sqlstate, sentence):
     error, trailers = client.failure(lambda: ingest(client, PEOPLE, "t", **place))
     assert sentence in str(error)
-    assert trailers["x-thanosql-sqlstate"][0] in ("42704", "22023")
+    assert trailers["x-thanosql-sqlstate"] == [sqlstate]
 
 
 def test_a_schema_of_ones_own_holds_tables(client):
@@ -442,7 +442,7 @@ def test_a_client_that_dies_midway_leaves_nothing(client, name, flight_server, m
     else:
         assert stored(client, name) == PEOPLE
     workspace = flight_server._service.engine._environment.workspace
-    assert list(workspace._scratch.folder.iterdir()) == []
+    assert list(workspace.scratch.folder.iterdir()) == []
 
 
 def test_many_clients_append_at_once(client, name):

@@ -137,6 +137,8 @@ def test_explain_shows_how_a_search_goes(large, rows):
     assert explained(rows, ordered("large")) == "TopK exact int8 k=5"
     few = f"SELECT id FROM ({searched('many')}) ORDER BY {SCORE} DESC LIMIT 5"
     assert explained(rows, few).startswith("TopK full scan k=5 (the table has fewer")
+    for qualified in ("public.large", "thanosql.public.large"):
+        assert explained(rows, ordered(qualified)) == "TopK exact int8 k=5"
     every = explained(rows, f"SELECT n, {SCORE} FROM ({searched('large')})")
     assert every.startswith("full scan: every row is compared")
     assert explained(rows, "SELECT n FROM large LIMIT 5") is None

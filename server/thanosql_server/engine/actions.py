@@ -86,7 +86,7 @@ def copy(planning: Planning, node: Copy) -> Plan:
     options.require_known(COPY_OPTIONS, "COPY")
     place = place_of(planning.environment.workspace, node.table)
     mode = _copy_mode(options)
-    shown = _path(planning, node.source, node.source_position)
+    shown = path_of(planning, node.source, node.source_position)
 
     def work(control: Control) -> int:
         source = _opened(planning, node, shown, options, control)
@@ -137,7 +137,7 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
     overwrite = options.flag("overwrite", False)
     batch_size_of(options)
     environment.encoders.chosen(handle, options)
-    shown = _path(planning, node.source, node.source_position)
+    shown = path_of(planning, node.source, node.source_position)
     paths = environment.workspace.paths
 
     def work(control: Control) -> int:
@@ -274,7 +274,9 @@ def _model_name(node: BuildModel) -> str:
     return name
 
 
-def _path(planning: Planning, value: str | Parameter, position: Position) -> str:
+def path_of(
+    planning: Planning, value: str | Parameter, position: Position, word: str = "FROM"
+) -> str:
     """Return a statement's path; "?" while the parameters are not known."""
     if isinstance(value, str):
         return value
@@ -283,7 +285,7 @@ def _path(planning: Planning, value: str | Parameter, position: Position) -> str
     path: Any = planning.arguments[value.index - 1].as_py()
     if not isinstance(path, str):
         raise InvalidValue(
-            f"FROM takes the path of a file or folder, not {path!r}",
+            f"{word} takes the path of a file or folder, not {path!r}",
             position=position,
         )
     return path
@@ -324,7 +326,7 @@ def _opened(
     return read_file(path, shown, encoding=encoding, control=control)
 
 
-def _at(position: Position, work: Callable[[], Any]) -> Any:
+def _at(position: Position | None, work: Callable[[], Any]) -> Any:
     """Do `work`, giving its errors the position."""
     try:
         return work()

@@ -27,7 +27,9 @@ from thanosql_server.engine.constraint_listing import (
 from thanosql_server.engine.provider import LanceTable, RowsTable
 from thanosql_server.engine.server_tables import SCHEMAS as SERVER_SCHEMAS
 from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.version_listing import VERSION_SCHEMA, versions_table
 from thanosql_server.errors import InvalidStatement, ThanoSQLError, UndefinedTable
+from thanosql_server.sql.names import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -214,6 +216,7 @@ class SystemTables(SchemaProvider):
             **server,
             "models": lambda: models_table(workspace),
             "columns": lambda: columns_table(workspace),
+            "versions": lambda: versions_table(workspace),
             "constraints": lambda: constraints_table(workspace),
             "tables": lambda: tables_table(workspace),
             "views": lambda: views_table(workspace),
@@ -277,10 +280,11 @@ class Catalog(CatalogProvider):
         self.reading.handed_out.append(target)
         self.show(table.name, target)
 
-    def show(self, name: str, table: Any) -> None:
-        """Show a table to the queries of this statement, in the schema for targets."""
+    def show(self, name: str, table: Any) -> str:
+        """Show a table to the queries of this statement; return its qualified name."""
         self._targets.show(name, table)
         self._schemas[TARGET_SCHEMA] = self._targets
+        return f"{TARGET_SCHEMA}.{quote(name)}"
 
     def schema_names(self) -> set[str]:
         """Names of the schemas (information_schema is DataFusion's own)."""
@@ -336,6 +340,7 @@ def table_infos(
         "constraints": CONSTRAINT_SCHEMA,
         "models": MODEL_SCHEMA,
         "tables": TABLE_SCHEMA,
+        "versions": VERSION_SCHEMA,
         "views": VIEW_SCHEMA,
     }
     systems |= SERVER_SCHEMAS

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
-from thanosql_server.engine import hub_listing, searches
+from thanosql_server.engine import as_of, hub_listing, searches
 from thanosql_server.engine.columns import (
     pick_converted_text,
     pick_image_column,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     )
     from thanosql_server.sql.options import Options
     from thanosql_server.sql.rewriter import CallFacts
+    from thanosql_server.sql.versions import TableVersion
 
     Vector = NDArray[np.float32]
 
@@ -165,6 +166,10 @@ class Clauses:
             return _LISTINGS[clause.kind]
         function = self.function_name("list_hub")
         return hub_listing.query(self._planning, clause.kind, function)
+
+    def table_version(self, table: TableVersion) -> str:
+        """Return the name under which a version of a table is read."""
+        return as_of.table_version(self._planning, table)
 
     def embedding_name(self, clause: Convert) -> str:
         """Return the name of the column that a CONVERT adds."""

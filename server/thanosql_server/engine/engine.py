@@ -11,11 +11,13 @@ from thanosql_server.engine import (
     alters,
     changes,
     definitions,
+    exports,
     hub,
     inserts,
     schemas,
     settings,
     storing,
+    versions,
     views,
 )
 from thanosql_server.engine import query as queries
@@ -38,7 +40,9 @@ from thanosql_server.search.nearest import Nearest
 from thanosql_server.search.resident import Residents
 from thanosql_server.sql import nodes
 from thanosql_server.sql import settings as settings_nodes
+from thanosql_server.sql.exports import CopyTo
 from thanosql_server.sql.parser import parse
+from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
 from thanosql_server.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -126,8 +130,8 @@ class Engine:
         """Return the plan that loads rows into a table; no row has been read then.
 
         Raises:
-            PermissionDenied: the caller may only read.
-            ThanoSQLError: no table can be there; what else is wrong shows in the run.
+            ThanoSQLError: no table can be there, or the caller may not load any; what
+                else is wrong shows in the run.
         """
         control = control or Control()
         check_statement(target, control)
@@ -230,6 +234,7 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.SelectStatement: _select,
     nodes.BuildModel: actions.build_model,
     nodes.Copy: actions.copy,
+    CopyTo: exports.copy_to,
     nodes.CreateTableUsing: actions.create_table_using,
     nodes.CreateTable: definitions.create_table,
     nodes.AlterTable: alters.alter_table,
@@ -244,6 +249,9 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.CreateView: views.create_view,
     nodes.DropView: views.drop_view,
     nodes.DropTable: actions.drop_table,
+    ShowVersions: versions.show_versions,
+    RestoreTable: versions.restore_table,
+    Vacuum: versions.vacuum,
     nodes.DeleteModel: actions.delete_model,
     nodes.GetThanosql: hub.get,
     nodes.Unsupported: _unsupported,

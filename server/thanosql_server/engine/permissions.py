@@ -9,6 +9,8 @@ from thanosql_server.engine.ingest import Ingest
 from thanosql_server.engine.storing import stored_clauses
 from thanosql_server.errors import PermissionDenied
 from thanosql_server.sql import nodes, settings
+from thanosql_server.sql.exports import CopyTo
+from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
 
 if TYPE_CHECKING:
     from thanosql_server.control import Control
@@ -23,6 +25,11 @@ LEAST_ROLE: dict[type[nodes.Statement], Role] = {
     nodes.Unsupported: Role.READER,
     nodes.BuildModel: Role.WRITER,
     nodes.Copy: Role.WRITER,
+    CopyTo: Role.WRITER,
+    Ingest: Role.WRITER,
+    ShowVersions: Role.READER,
+    RestoreTable: Role.WRITER,
+    Vacuum: Role.WRITER,
     nodes.CreateTableUsing: Role.WRITER,
     nodes.CreateTable: Role.WRITER,
     nodes.AlterTable: Role.WRITER,
@@ -39,7 +46,6 @@ LEAST_ROLE: dict[type[nodes.Statement], Role] = {
     nodes.DropTable: Role.WRITER,
     nodes.DeleteModel: Role.WRITER,
     nodes.GetThanosql: Role.WRITER,
-    Ingest: Role.WRITER,
 }
 """By the type of the statement; what is not here needs an admin."""
 

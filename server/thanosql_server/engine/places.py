@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from thanosql_server.engine.catalog import SYSTEM_SCHEMA, TARGET_SCHEMA
 from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.errors import ThanoSQLError, UndefinedObject
+from thanosql_server.sql.nodes import TableName
 
 if TYPE_CHECKING:
-    from thanosql_server.sql.nodes import TableName
     from thanosql_server.storage.schemas import Space
     from thanosql_server.storage.tables import TableStore
     from thanosql_server.storage.views import ViewStore
@@ -54,22 +54,19 @@ def place_of(workspace: Workspace, table: TableName) -> Place:
     Raises:
         UndefinedObject: the schema or the catalog is not there, or is the server's own.
     """
+    *qualifiers, name = table.parts
+    qualifier = TableName(tuple(qualifiers or [SCHEMA]), table.position)
+    schema = schema_of(qualifier)
+    if schema in RESERVED:
+        raise UndefinedObject(
+            f"tables cannot be written in schema '{schema}'; "
+            f"they live in '{SCHEMA}' and in schemas made with CREATE SCHEMA",
+            position=table.position,
+        )
     try:
-        return place_at(workspace, table.parts)
+        return Place(workspace.schemas.open(schema), name)
     except ThanoSQLError as error:
         raise error.at(table.position) from None
-
-
-def place_at(workspace: Workspace, parts: tuple[str, ...]) -> Place:
-    """Return the place of a name that no statement has written; see `place_of`."""
-    *qualifiers, name = parts
-    schema = _schema(qualifiers)
-    if schema is None or schema in RESERVED:
-        raise UndefinedObject(
-            f"tables cannot be written in schema '{'.'.join(qualifiers)}'; "
-            f"they live in '{SCHEMA}' and in schemas made with CREATE SCHEMA"
-        )
-    return Place(workspace.schemas.open(schema), name)
 
 
 def schema_of(name: TableName) -> str:
@@ -85,10 +82,3 @@ def schema_of(name: TableName) -> str:
         f"there is no catalog '{'.'.join(qualifiers)}'; the only one is '{CATALOG}'",
         position=name.position,
     )
-
-
-def _schema(qualifiers: list[str]) -> str | None:
-    if not qualifiers:
-        return SCHEMA
-    *catalog, schema = qualifiers
-    return schema if catalog in ([], [CATALOG]) else None

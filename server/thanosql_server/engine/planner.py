@@ -52,11 +52,11 @@ def give_hints(
         return None
     # Resolving names may have opened the table more than once; only the last object
     # is in the plan, and a hint on the others does nothing.
-    name = scans[0].to_variant().table_name()
+    *_, name = scans[0].to_variant().fqn()
     hint = _top_k(plan, queries)
     fetch = scans[0].to_variant().fetch()
     for table in tables:
-        if table.table.name == name:
+        if table.name == name:
             table.top_k = hint
             table.limit = fetch
     return hint

@@ -51,15 +51,26 @@ class TopK:
 
 
 class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
-    """One version of one table, for one statement."""
+    """One version of one table, for one statement.
 
-    def __new__(cls, table: Table, *, row_ids: bool = False) -> LanceTable:
+    Args:
+        table: the table.
+        row_ids: whether to show the row ids as a column.
+        shown_as: the name by which the plan knows it; the table's own if not given.
+    """
+
+    def __new__(
+        cls, table: Table, *, row_ids: bool = False, shown_as: str = ""
+    ) -> LanceTable:
         """Make the Arrow object below, which takes no arguments."""
         dataset: LanceTable = pads.Dataset.__new__(cls)
         return dataset
 
-    def __init__(self, table: Table, *, row_ids: bool = False) -> None:
+    def __init__(
+        self, table: Table, *, row_ids: bool = False, shown_as: str = ""
+    ) -> None:
         self.table = table
+        self.name = shown_as or table.name
         self.row_ids = row_ids
         schema = without_facts(table.schema)
         self._schema = schema.append(ROW_ID_FIELD) if row_ids else schema
@@ -173,7 +184,10 @@ class _Scanner:
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
         try:
-            yield from self._batches()
+            for batch in self._batches():
+                # DataFusion takes 128 batches before it looks whether it is to stop.
+                self.source.control.check()
+                yield batch
         except Exception as error:
             # DataFusion hands exceptions of Python code on as text only.
             self.source.failure = error

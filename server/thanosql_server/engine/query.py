@@ -39,7 +39,8 @@ def rows(
 ) -> Iterator[pa.RecordBatch | None]:
     """Run a planned query and yield its batches; see `Plan.run`."""
     planning.control = control
-    yield from in_thread(lambda: _warm_up(planning), control)
+    if planning.clauses.warm_up:
+        yield from in_thread(lambda: _warm_up(planning), control)
     batches = _streamed(planning, frame, schema, control)
     try:
         yield from _printed(planning, batches, control)
@@ -106,7 +107,7 @@ def _hinted(planning: Planning, frame: DataFrame) -> DataFrame:
     if clauses.counted:
         for table in tables:
             table.batch_rows = EMBEDDING_BATCH_ROWS
-    if not keeps_row_order(plan):
+    if not tables or not keeps_row_order(plan):
         return frame
     # Several partitions would hand over their rows as they come.
     context = planning.environment.contexts.new(planning.catalog, partitions=1)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from thanosql_server.engine.places import Place
     from thanosql_server.engine.planning import Planning
     from thanosql_server.errors import Position
     from thanosql_server.sql.nodes import TableName
@@ -42,13 +43,20 @@ def opened(planning: Planning, name: TableName) -> Table:
         UndefinedTable: there is no such table.
     """
     place = place_of(planning.environment.workspace, name)
+    refuse_view(place, name, "cannot be changed; change the tables it reads")
+    return at(name.position, partial(planning.catalog.open, place))
+
+
+def refuse_view(place: Place, name: TableName, why: str) -> None:
+    """Refuse what only tables can do; `why` goes on "'v' is a view and".
+
+    Raises:
+        InvalidStatement: there is a view of this name.
+    """
     if place.views.exists(place.name):
         raise InvalidStatement(
-            f"'{place.name}' is a view and cannot be changed; change the tables it "
-            "reads",
-            position=name.position,
+            f"'{place.name}' is a view and {why}", position=name.position
         )
-    return at(name.position, partial(planning.catalog.open, place))
 
 
 def column_of(table: Table, name: str, position: Position | None) -> pa.Field:

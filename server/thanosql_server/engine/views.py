@@ -14,6 +14,7 @@ from thanosql_server.engine.targets import at
 from thanosql_server.engine.view_plans import columns_of, readers
 from thanosql_server.errors import InvalidStatement, Position
 from thanosql_server.sql import nodes
+from thanosql_server.sql.options import Parameter
 from thanosql_server.storage.views import View
 
 if TYPE_CHECKING:
@@ -97,12 +98,26 @@ def _require_plain(query: Query) -> None:
                 "a view cannot hold table_name; it is read, and stores nothing",
                 position=Position.of(query.source, clause.span.start),
             )
-    placeholders = [*query.parameters]
-    for clause in query.walk():
-        if not isinstance(clause, nodes.ListObjects):
-            placeholders += clause.body.parameters
-    if placeholders:
+    bodies = [
+        clause.body
+        for clause in query.walk()
+        if not isinstance(clause, nodes.ListObjects)
+    ]
+    for body in (query, *bodies):
+        _require_values(body)
+
+
+def _require_values(query: Query) -> None:
+    """Refuse parameters in the text of a query, outside its clauses."""
+    places = [
+        *(Position.of(query.source, one.span.start) for one in query.parameters),
+        *(
+            one.as_of.position
+            for one in query.versions
+            if isinstance(one.as_of.number or one.as_of.time, Parameter)
+        ),
+    ]
+    if places:
         raise InvalidStatement(
-            "a view cannot hold parameters; write the values",
-            position=Position.of(query.source, placeholders[0].span.start),
+            "a view cannot hold parameters; write the values", position=places[0]
         )

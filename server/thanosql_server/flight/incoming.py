@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.flight as fl
 
+from thanosql_proto.message import DecodeError
+from thanosql_proto.thanosql import Event
 from thanosql_server.errors import Cancelled, InvalidData
 
 if TYPE_CHECKING:
@@ -26,17 +28,32 @@ def columns_of(reader: Any) -> pa.Schema:
         raise InvalidData("the columns of the rows are not an Arrow schema") from None
 
 
-def rows_of(context: Any, reader: Any) -> Iterator[pa.RecordBatch]:
+def rows_of(
+    context: Any, reader: Any, *, announced_end: bool = False
+) -> Iterator[pa.RecordBatch]:
     """Yield a client's rows, batch by batch as it sends them.
+
+    Args:
+        context: of the call.
+        reader: of the call.
+        announced_end: whether the client says in a last message that these were all
+            rows, as our driver does. pyarrow ends the rows in the same way whether the
+            client is done or an error took it away in the middle.
 
     Raises:
         InvalidData: what the client sends is not valid Arrow.
         Cancelled: the client went away before its last row. To Arrow that looks like
             the end of the rows, and the call knows better (118 of 118 times).
     """
-    while (batch := _next(context, reader)) is not None:
+    ended = not announced_end
+    for batch, metadata in _chunks(context, reader):
+        if batch is None:
+            ended = ended or _is_end(metadata)
+            continue
         yield sound(batch)
     _check(context)
+    if not ended:
+        raise Cancelled("the client stopped before its last row")
 
 
 def sound(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -55,18 +72,25 @@ def sound(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch.copy_to(pa.default_cpu_memory_manager())
 
 
-def _next(context: Any, reader: Any) -> pa.RecordBatch | None:
-    """Return the next batch, None at the end; what is no batch is skipped."""
+def _chunks(context: Any, reader: Any) -> Iterator[tuple[pa.RecordBatch | None, bytes]]:
+    """Yield batches and metadata; either may be missing."""
     while True:
         try:
-            batch = reader.read_chunk().data
+            chunk = reader.read_chunk()
         except StopIteration:
-            return None
+            return
         except (pa.ArrowException, fl.FlightError, OSError):
             _check(context)
             raise InvalidData("the rows are not an Arrow stream") from None
-        if batch is not None:
-            return batch
+        metadata = chunk.app_metadata
+        yield chunk.data, b"" if metadata is None else metadata.to_pybytes()
+
+
+def _is_end(metadata: bytes) -> bool:
+    try:
+        return bool(Event.FromString(metadata).HasField("completed"))
+    except DecodeError:
+        return False
 
 
 def _check(context: Any) -> None:

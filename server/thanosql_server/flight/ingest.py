@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 _Definition = CommandStatementIngest.TableDefinitionOptions
 
+STATEMENT_ID = "thanosql.statement_id"
+"""Option of our driver: names the ingestion for CancelStatement, and announces that
+the last message will say that these were all rows."""
+
 IF_EXISTS = {
     _Definition.TABLE_EXISTS_OPTION_FAIL: FAIL,
     _Definition.TABLE_EXISTS_OPTION_APPEND: APPEND,
@@ -39,10 +43,12 @@ def do_put_ingest(
 ) -> DoPutUpdateResult:
     """Load the rows of the stream in one commit and return how many there were."""
     target = _target(command)
-    text = f"INGEST INTO {target}"
-    with service.running.begun(new_id(), context, text) as run:
+    own = command.options.get(STATEMENT_ID)
+    text = f"INGEST {target.table}"
+    with service.running.begun(own or new_id(), context, text) as run:
         columns = columns_of(reader)
-        rows = pa.RecordBatchReader.from_batches(columns, rows_of(context, reader))
+        batches = rows_of(context, reader, announced_end=own is not None)
+        rows = pa.RecordBatchReader.from_batches(columns, batches)
         plan = service.engine.ingest(target, rows, run.control)
         return DoPutUpdateResult(record_count=drain(plan, run, service.running))
 
@@ -60,7 +66,8 @@ def _target(command: CommandStatementIngest) -> Ingest:
             "temporary tables are not supported; ingest into a table and drop it"
         )
     for name in sorted(command.options):
-        raise InvalidValue(f"ingestion has no option '{name}'; there are none")
+        if name != STATEMENT_ID:
+            raise InvalidValue(f"ingestion has no option '{name}'; there are none")
     wanted = command.table_definition_options
     if wanted.if_exists not in IF_EXISTS or wanted.if_not_exist not in CREATE:
         raise InvalidValue(

@@ -189,12 +189,12 @@ def do_put_prepared_statement_update(
     """Run the statement once for every row of the stream and add up the counts."""
     prepared = service.prepared.get(command.prepared_statement_handle)
     with service.running.begun(new_id(), context, prepared.query) as run:
-        engine, query = service.engine, prepared.query
         # Without parameters, the stream has no columns.
         columns = columns_of(reader)
         if len(columns):
             rows = rows_of(context, reader)
+            engine, query = service.engine, prepared.query
             plan = plan_batches(engine, query, columns, rows, run.control)
         else:
-            plan = engine.plan(query, None, run.control)
+            plan = service.engine.plan(prepared.query, None, run.control)
         return DoPutUpdateResult(record_count=drain(plan, run, service.running))

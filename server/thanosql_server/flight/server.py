@@ -57,6 +57,7 @@ DO_GET: dict[type[Message], DoGet] = {
 """DoGet, by the message in the ticket."""
 
 DO_PUT: dict[type[Message], DoPut] = {
+    own.Execute: statements.do_put_execute,
     fsql.CommandStatementUpdate: statements.do_put_statement_update,
     fsql.CommandPreparedStatementQuery: prepared.do_put_prepared_statement_query,
     fsql.CommandPreparedStatementUpdate: prepared.do_put_prepared_statement_update,

@@ -21,12 +21,24 @@ from thanosql_proto.flight_sql import (
     DoPutUpdateResult,
     TicketStatementQuery,
 )
-from thanosql_proto.thanosql import CancelStatement, CancelStatementResult, Execute
+from thanosql_proto.thanosql import (
+    CancelStatement,
+    CancelStatementResult,
+    Completed,
+    Execute,
+)
 from thanosql_server.errors import InvalidValue
 from thanosql_server.flight.handles import Statement, new_id
+from thanosql_server.flight.incoming import columns_of, rows_of
 from thanosql_server.flight.parameters import read_batches
 from thanosql_server.flight.service import Described, refuse_transaction
-from thanosql_server.flight.streams import Events, drain, plan_batches, stream
+from thanosql_server.flight.streams import (
+    Events,
+    completed,
+    drain,
+    plan_batches,
+    stream,
+)
 
 if TYPE_CHECKING:
     from typing import Any
@@ -115,6 +127,18 @@ def do_get_execute(
 
 
 # ---- Cancel ----------------------------------------------------------------
+
+
+def do_put_execute(
+    service: Service, context: Any, execute: Execute, reader: Any
+) -> Completed:
+    """Run a statement for many sets of parameters, which stream in as rows."""
+    run = service.running.start(execute.statement_id or new_id(), context)
+    columns = columns_of(reader)
+    rows = rows_of(context, reader, announced_end=True)
+    plan = plan_batches(service.engine, execute.query, columns, rows, run.control)
+    drain(plan, run, service.running)
+    return completed(run.control)
 
 
 def cancel_statement(

@@ -141,6 +141,16 @@ def drain(plan: Plan, run: Run, running: Running) -> int:
 
 
 @contextmanager
+def _cancelling(run: Run) -> Iterator[None]:
+    """Cancel the run if nobody reads on, so that its scans and functions stop, too."""
+    try:
+        yield
+    except GeneratorExit:
+        run.control.cancel()
+        raise
+
+
+@contextmanager
 def _ending(run: Run, running: Running) -> Iterator[None]:
     """Take a run off the list when the block ends, and note how it did."""
     try:
@@ -165,6 +175,7 @@ def _messages(
         border(run.context),
         _ending(run, running),
         _closing(plan.run(run.control)) as steps,
+        _cancelling(run),
     ):
         for batch in steps:
             run.check()
@@ -225,16 +236,20 @@ class Events:
 
     def completed(self, control: Control) -> Message:
         """Return the last message of a statement that succeeded."""
-        completed = Completed(
-            rows_affected=control.rows_affected,
-            warnings=control.warnings,
-            notes=control.notes,
-            seconds=control.seconds,
-        )
-        return self._message(Event(completed=completed))
+        return self._message(Event(completed=completed(control)))
 
     def _message(self, event: Event) -> Message:
         return self._empty, event.SerializeToString()
+
+
+def completed(control: Control) -> Completed:
+    """Return what there is to say about a statement that succeeded."""
+    return Completed(
+        rows_affected=control.rows_affected,
+        warnings=control.warnings,
+        notes=control.notes,
+        seconds=control.seconds,
+    )
 
 
 def _progress(control: Control) -> Progress:

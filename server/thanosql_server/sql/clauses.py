@@ -27,6 +27,7 @@ from thanosql_server.sql.recognition import (
 )
 from thanosql_server.sql.search_items import items_before_using, items_in_options
 from thanosql_server.sql.tokens import Kind
+from thanosql_server.sql.versions import is_as_of, read_table_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from thanosql_server.sql.cursor import Cursor
     from thanosql_server.sql.nodes import Call, Clause
     from thanosql_server.sql.options import Options
+    from thanosql_server.sql.versions import TableVersion
 
 
 class UnsupportedClause(Exception):
@@ -124,6 +126,7 @@ class _Scan:
         self._clauses: list[Clause] = []
         self._placeholders: list[Placeholder] = []
         self._calls: list[Call] = []
+        self._versions: list[TableVersion] = []
 
     def query(self) -> Query:
         cursor = self._cursor
@@ -143,10 +146,11 @@ class _Scan:
             tuple(self._clauses),
             tuple(self._placeholders),
             tuple(calls),
+            tuple(self._versions),
         )
 
     def _step(self) -> None:
-        """Read a clause, a call or a token."""
+        """Read a clause, a call, a table's version or a token."""
         cursor, token = self._cursor, self._cursor.tokens[self._cursor.index]
         if token.kind is Kind.WORD or token.kind is Kind.QUOTED:
             if is_clause(cursor, surely=cursor.index == self._first):
@@ -155,6 +159,9 @@ class _Scan:
             if is_call(cursor, self._place):
                 call = read_call(cursor, self._place, self._step, self._calls)
                 self._calls.append(call)
+                return
+            if is_as_of(cursor):
+                self._versions.append(read_table_version(cursor))
                 return
             self._place.see(cursor)
         elif token.kind is Kind.PARAMETER:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.errors import Position
     from thanosql_server.sql.constraints import Constraint
+    from thanosql_server.sql.versions import TableVersion
 
 __all__ = [
     "AddColumn",
@@ -86,10 +87,13 @@ class Span:
 
 @dataclass(frozen=True)
 class TableName:
-    """A table's name as SQL reads it: unquoted parts in lower case."""
+    """A table's name as SQL reads it: unquoted parts in lower case.
+
+    `position` is None if the name comes from elsewhere than a text.
+    """
 
     parts: tuple[str, ...]
-    position: Position
+    position: Position | None
 
     @property
     def name(self) -> str:
@@ -159,6 +163,7 @@ class Query:
         parameters: placeholders outside the clauses, in text order.
         calls: calls of our functions outside the clauses, in text order, those
             inside another call's arguments too.
+        versions: tables outside the clauses of which a certain version is read.
     """
 
     source: str
@@ -166,6 +171,7 @@ class Query:
     clauses: tuple[Clause, ...] = ()
     parameters: tuple[Placeholder, ...] = ()
     calls: tuple[Call, ...] = ()
+    versions: tuple[TableVersion, ...] = ()
 
     @property
     def text(self) -> str:

@@ -14,6 +14,7 @@ from thanosql_server.sql.changes import read_delete, read_truncate, read_update
 from thanosql_server.sql.clauses import UnsupportedClause, read_body, read_query
 from thanosql_server.sql.complexity import check_complexity, check_length
 from thanosql_server.sql.cursor import Cursor
+from thanosql_server.sql.exports import read_copy_to
 from thanosql_server.sql.inserts import read_insert
 from thanosql_server.sql.nodes import (
     BuildModel,
@@ -35,6 +36,7 @@ from thanosql_server.sql.tables import (
     read_create_table,
     read_drop_schema,
 )
+from thanosql_server.sql.versions import read_restore, read_show_versions, read_vacuum
 from thanosql_server.sql.views import read_create_view, read_drop_view
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ _FOREIGN = (
     "GRANT", "IMPORT", "INSTALL", "KILL", "LISTEN", "LOAD", "LOCK", "MERGE", "MSCK",
     "NOTIFY", "OPTIMIZE", "PIVOT", "PRAGMA", "PREPARE", "REFRESH", "REINDEX",
     "RELEASE", "REPLACE", "REVOKE", "ROLLBACK", "SAVEPOINT", "START",
-    "UNCACHE", "UNLISTEN", "UNLOAD", "USE", "VACUUM",
+    "UNCACHE", "UNLISTEN", "UNLOAD", "USE",
 )  # fmt: skip
 _TWO_WORDS = ("FIT", "UPLOAD")
 
@@ -91,6 +93,8 @@ def _select(cursor: Cursor) -> Statement:
 
 
 def _show(cursor: Cursor) -> Statement:
+    if cursor.word(1) == "VERSIONS":
+        return read_show_versions(cursor)
     return read_show(cursor) or _select(cursor)
 
 
@@ -121,14 +125,15 @@ def _build(cursor: Cursor) -> Statement:
 
 
 def _copy(cursor: Cursor) -> Statement:
-    start = cursor.here()
     cursor.advance()
+    first = cursor.index
     if cursor.at_symbol("("):
-        return _unsupported(cursor, "COPY TO", start)
+        return read_copy_to(cursor)
     table = cursor.table_name()
-    if cursor.word() == "TO":
-        return _unsupported(cursor, "COPY TO", start)
     options = cursor.options()
+    if cursor.word() in ("TO", "VERSION", "TIMESTAMP", "FOR"):
+        cursor.index = first
+        return read_copy_to(cursor)
     after = "OPTIONS(...)" if options else f"COPY {table}"
     cursor.expect_words("FROM", expected=f"FROM and a path in quotes after {after}")
     source, position = cursor.path("a path in quotes after FROM")
@@ -246,6 +251,8 @@ _READERS: dict[str, Callable[[Cursor], Statement]] = {
     **dict.fromkeys(QUERY_WORDS, _select),
     **dict.fromkeys(("DESCRIBE", "DESC"), _select),
     "SHOW": _show,
+    "RESTORE": read_restore,
+    "VACUUM": read_vacuum,
     "SET": read_set,
     "RESET": read_reset,
     "CANCEL": read_cancel,

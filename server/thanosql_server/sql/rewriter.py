@@ -24,13 +24,14 @@ from thanosql_server.sql.nodes import (
     Search,
 )
 from thanosql_server.sql.tokens import quote, quote_text
+from thanosql_server.sql.versions import TableVersion
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from thanosql_server.sql.nodes import Clause, Query, Span
 
-    _Insert: TypeAlias = Clause | Placeholder | Call | Moment
+    _Insert: TypeAlias = Clause | Placeholder | Call | Moment | TableVersion
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,10 @@ class Facts(Protocol):
 
     def listing(self, clause: ListObjects) -> str:
         """Return a SELECT that lists the objects."""
+        ...
+
+    def table_version(self, table: TableVersion) -> str:
+        """Return the qualified name under which a version of a table is read."""
         ...
 
 
@@ -223,7 +228,13 @@ def _write_query(writer: _Writer, query: Query, facts: Facts) -> None:
         for moment in moments_in(query.source, query.span)
         if not any(body.start <= moment.span.start < body.end for body in bodies)
     ]
-    inserts = (*query.clauses, *query.parameters, *query.calls, *moments)
+    inserts = (
+        *query.clauses,
+        *query.parameters,
+        *query.calls,
+        *query.versions,
+        *moments,
+    )
     in_order = deque(sorted(inserts, key=lambda one: one.span.start))
     _write_piece(writer, query.source, query.span, in_order, facts)
 
@@ -242,6 +253,10 @@ def _write_piece(
             _write_call(writer, source, insert, inserts, facts)
         elif isinstance(insert, Moment):
             writer.add(insert.sql, insert.span.start, verbatim=False)
+        elif isinstance(insert, TableVersion):
+            alias = "" if insert.has_alias else f" AS {quote(insert.table.name)}"
+            name = facts.table_version(insert)
+            writer.add(name + alias, insert.span.start, verbatim=False)
         else:
             _write_clause(writer, insert, facts)
         offset = insert.span.end

@@ -16,6 +16,7 @@ from thanosql_server.errors import (
     ResourceExhausted,
     ThanoSQLError,
 )
+from thanosql_server.storage.alignment import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -61,7 +62,7 @@ class Relay:
     def _relay(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         try:
             for batch in batches:
-                prepared = self._prepare(batch)
+                prepared = aligned(self._prepare(batch))
                 self.rows += prepared.num_rows
                 yield prepared
         except BaseException as failure:

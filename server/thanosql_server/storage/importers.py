@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from thanosql_server.errors import InvalidData, InvalidValue, nearest
+from thanosql_server.storage.arrow_files import read_arrow
 from thanosql_server.storage.csv_files import read_csv
 from thanosql_server.storage.image_folders import IMAGE_EXTENSIONS, list_images
 from thanosql_server.storage.json_files import read_json
@@ -27,6 +28,9 @@ _READERS: dict[str, Callable[[SourceFile], pa.RecordBatchReader]] = {
     "tsv": read_csv,
     "parquet": read_parquet,
     "pqt": read_parquet,
+    "arrow": read_arrow,
+    "arrows": read_arrow,
+    "feather": read_arrow,
     "json": read_json,
     "jsonl": read_json,
     "ndjson": read_json,

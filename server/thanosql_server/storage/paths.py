@@ -90,6 +90,30 @@ class PathPolicy:
             raise UndefinedFile(f"there is no folder '{text}'{self._hint(text, path)}")
         return path
 
+    def new_file(self, text: str) -> Path:
+        """Return the real path where a statement may write a file.
+
+        Only the workspace is written to; other folders are for reading.
+
+        Raises:
+            InvalidValue: the text is no path at all.
+            PermissionDenied: the path is outside the workspace, or among our files.
+            UndefinedFile: its folder is not there, or it is a folder itself.
+        """
+        _require_path(text)
+        path = _real(self._placed(text))
+        if not path.is_relative_to(self._workspace) or not self.allows(path):
+            raise PermissionDenied(
+                f"'{text}' is outside the server's workspace, the only place where "
+                "statements write files"
+            )
+        if os.path.isdir(path):
+            raise UndefinedFile(f"'{text}' is a folder; name a file in it")
+        if not os.path.isdir(path.parent):
+            folder = str(PurePosixPath(text).parent)
+            raise UndefinedFile(f"there is no folder '{folder}' to write into")
+        return path
+
     def allows(self, path: Path) -> bool:
         """Return whether `path`, links followed, lies in an allowed folder."""
         path = _real(path)

@@ -20,9 +20,11 @@ from thanosql_server.errors import (
 from thanosql_server.storage.names import entries, quote_name, unquote_name
 from thanosql_server.storage.scratch import remove_tree
 from thanosql_server.storage.tables import TableStore
+from thanosql_server.storage.versions import KEPT
 from thanosql_server.storage.views import ViewStore
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from pathlib import Path
 
     from thanosql_server.storage.scratch import Scratch
@@ -42,21 +44,30 @@ class Space:
     views: ViewStore
 
     @classmethod
-    def under(cls, folder: Path, schema: str, scratch: Scratch) -> Space:
+    def under(
+        cls, folder: Path, schema: str, scratch: Scratch, kept: timedelta
+    ) -> Space:
         """Return the tables and views that are kept in a folder."""
         views = ViewStore(folder / _VIEWS, scratch)
-        return cls(schema, TableStore(folder / _TABLES, scratch, views), views)
+        return cls(schema, TableStore(folder / _TABLES, scratch, views, kept), views)
 
 
 class SchemaStore:
-    """All schemas of one workspace; safe from any thread and process."""
+    """All schemas of one workspace; safe from any thread and process.
 
-    def __init__(self, ours: Path, scratch: Scratch) -> None:
+    Args:
+        ours: the folder in which they lie.
+        scratch: where new ones are made.
+        kept: how long replaced versions of tables stay.
+    """
+
+    def __init__(self, ours: Path, scratch: Scratch, kept: timedelta = KEPT) -> None:
         ours.mkdir(parents=True, exist_ok=True)
-        self.public = Space.under(ours, PUBLIC, scratch)
+        self.public = Space.under(ours, PUBLIC, scratch, kept)
         self._folder = ours / "schemas"
         self._folder.mkdir(exist_ok=True)
         self._scratch = scratch
+        self._kept = kept
 
     def names(self) -> list[str]:
         """Return the names of all schemas, sorted."""
@@ -78,7 +89,7 @@ class SchemaStore:
         if not self.exists(name):
             raise self._undefined(name)
         try:
-            return Space.under(self._path(name), name, self._scratch)
+            return Space.under(self._path(name), name, self._scratch, self._kept)
         except FileNotFoundError:
             raise self._undefined(name) from None
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import lance
@@ -19,19 +17,16 @@ from thanosql_server.storage.folder_lock import FolderGone, locked
 from thanosql_server.storage.fragments import Fragment, fragments_of
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
+from thanosql_server.storage.versions import KEPT, forget_old_versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import timedelta
     from pathlib import Path
 
     import numpy as np
     import pyarrow.compute as pc
     from numpy.typing import NDArray
-
-logger = logging.getLogger(__name__)
-
-KEPT = timedelta(days=1)
-"""How long replaced versions stay for the statements that still read them."""
 
 
 class Table:
@@ -43,8 +38,15 @@ class Table:
         version: number of the commit that made this version.
     """
 
-    def __init__(self, name: str, folder: Path, version: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        version: int | None = None,
+        kept: timedelta = KEPT,
+    ) -> None:
         self._folder = folder
+        self._kept = kept
         self._dataset = lance.dataset(folder, version=version)
         self.name = name
         self.schema: pa.Schema = visible(self._dataset.schema)
@@ -151,7 +153,7 @@ class Table:
                 with translated("reading", self.name):
                     dataset = lance.dataset(self._folder, version=self.version)
                 ColumnWriter(self.name, self._folder, dataset).write(values)
-                forget_old_versions(self._folder)
+                forget_old_versions(self._folder, self._kept)
         except FolderGone:
             raise UndefinedTable(f"table '{self.name}' was dropped meanwhile") from None
 
@@ -209,7 +211,7 @@ class Table:
         """
         with self._changing("altering"):
             change(lance.dataset(self._folder, version=self.version))
-            forget_old_versions(self._folder)
+            forget_old_versions(self._folder, self._kept)
 
     @contextmanager
     def _changing(self, doing: str, source: Any = None) -> Iterator[None]:
@@ -225,12 +227,4 @@ class Table:
         if operation is not None:
             read = self._dataset
             lance.LanceDataset.commit(read, operation, read_version=read.version)
-            forget_old_versions(self._folder)
-
-
-def forget_old_versions(folder: Path) -> None:
-    """Remove versions that were replaced long ago, and what failed writers left."""
-    try:
-        lance.dataset(folder).cleanup_old_versions(older_than=KEPT)
-    except Exception:
-        logger.warning("old versions of a table could not be removed", exc_info=True)
+            forget_old_versions(self._folder, self._kept)

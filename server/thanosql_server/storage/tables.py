@@ -34,10 +34,12 @@ from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
 from thanosql_server.storage.names import entries, quote_name, unquote_name
 from thanosql_server.storage.scan import ROW_ID
 from thanosql_server.storage.scratch import remove_tree
-from thanosql_server.storage.table import Table, forget_old_versions
+from thanosql_server.storage.table import Table
+from thanosql_server.storage.versions import KEPT, forget_old_versions, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime, timedelta
     from pathlib import Path
 
     from thanosql_server.storage.scratch import Scratch
@@ -49,13 +51,24 @@ _SUFFIX = ".lance"
 
 
 class TableStore:
-    """All tables of one workspace; safe from any thread and process."""
+    """All tables of one schema; safe from any thread and process.
 
-    def __init__(self, folder: Path, scratch: Scratch, views: ViewStore) -> None:
+    Attributes:
+        kept: how long replaced versions of tables stay.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        scratch: Scratch,
+        views: ViewStore,
+        kept: timedelta = KEPT,
+    ) -> None:
         folder.mkdir(exist_ok=True)
         self._folder = folder
         self._scratch = scratch
         self._views = views
+        self.kept = kept
 
     def names(self) -> list[str]:
         """Return the names of all tables, sorted; damaged ones are listed, too."""
@@ -92,18 +105,18 @@ class TableStore:
                 locks.enter_context(self._alone(name, self._path(name)))
             yield
 
-    def open(self, name: str) -> Table:
-        """Return the newest version of a table.
+    def open(self, name: str, version: int | datetime | None = None) -> Table:
+        """Return a version of a table: that of a number or a time, or the newest.
 
         Raises:
             UndefinedTable: there is no such table.
+            InvalidValue: there is no such version, or no longer.
             InternalError: its files are damaged.
         """
-        path = self._path(name)
-        if not _is_table(path):
-            raise self._undefined(name)
+        path = self.folder_of(name)
         with translated("opening", name):
-            return Table(name, path)
+            number = None if version is None else number_of(path, version, name)
+            return Table(name, path, number, self.kept)
 
     def create(
         self,
@@ -187,14 +200,14 @@ class TableStore:
             InvalidData: a value does not fit into its column.
             Conflict: the table was replaced meanwhile.
         """
-        with self._writing(name) as path:
+        with self.writing(name) as path:
             with translated("opening", name):
                 dataset = lance.dataset(path)
             fit = fitting(batches.schema, dataset.schema)
             source = Relay(batches, dataset.schema, fit)
             with translated("adding rows to", name, source):
                 lance.write_dataset(source.reader, dataset, mode="append")
-            forget_old_versions(path)
+            forget_old_versions(path, self.kept)
         return source.rows
 
     def drop(self, name: str) -> None:
@@ -247,10 +260,10 @@ class TableStore:
             raise _duplicate(name) from None
 
     def _overwrite(self, name: str, source: Relay) -> None:
-        with self._writing(name) as path:
+        with self.writing(name) as path:
             with translated("replacing", name, source):
                 lance.write_dataset(source.reader, path, mode="overwrite")
-            forget_old_versions(path)
+            forget_old_versions(path, self.kept)
 
     def _refuse_view(self, name: str) -> None:
         if self._views.exists(name):
@@ -259,7 +272,7 @@ class TableStore:
             )
 
     @contextmanager
-    def _writing(self, name: str) -> Iterator[Path]:
+    def writing(self, name: str) -> Iterator[Path]:
         """Keep others from dropping the table meanwhile."""
         path = self._path(name)
         try:
@@ -267,6 +280,17 @@ class TableStore:
                 yield path
         except FolderGone:
             raise self._undefined(name) from None
+
+    def folder_of(self, name: str) -> Path:
+        """Return the folder of a table.
+
+        Raises:
+            UndefinedTable: there is no such table.
+        """
+        path = self._path(name)
+        if not _is_table(path):
+            raise self._undefined(name)
+        return path
 
     def _path(self, name: str) -> Path:
         return self._folder / (quote_name(name, "table") + _SUFFIX)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from thanosql_server.errors import InvalidValue
@@ -31,6 +32,7 @@ class Workspace:
         models: all models.
         hubs: where data sets and models can be had.
         unfinished: what interrupted statements have embedded.
+        scratch: where files grow until they are whole.
     """
 
     paths: PathPolicy
@@ -38,7 +40,7 @@ class Workspace:
     models: ModelStore
     hubs: Hubs
     unfinished: Unfinished
-    _scratch: Scratch
+    scratch: Scratch
     _spill: Scratch
 
     @classmethod
@@ -52,7 +54,8 @@ class Workspace:
         try:
             scratch = Scratch(ours / "trash")
             spill = Scratch(ours / "spill")
-            schemas = SchemaStore(ours, scratch)
+            kept = timedelta(hours=config.version_retention)
+            schemas = SchemaStore(ours, scratch, kept)
             models = ModelStore(ours / "models", scratch)
             paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
             hubs = Hubs(config.hubs, ours / "downloads", scratch, paths, models)
@@ -80,5 +83,5 @@ class Workspace:
 
     def close(self) -> None:
         """Remove what is half-written; the workspace cannot be used afterwards."""
-        self._scratch.close()
+        self.scratch.close()
         self._spill.close()

@@ -33,7 +33,7 @@ COPY t FROM 'junk.parquet'
 COPY t FROM 'junk.json'
 
 -- DataError 22023
--- 'notes.docx' is of no known kind; files that can be read end in csv, tsv, parquet, pqt, json, jsonl, ndjson
+-- 'notes.docx' is of no known kind; files that can be read end in csv, tsv, parquet, pqt, arrow, arrows, feather, json, jsonl, ndjson
 COPY t FROM 'notes.docx'
 
 -- DataError 22000

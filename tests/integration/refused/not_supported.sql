@@ -37,10 +37,6 @@ CREATE TABLE t (a INT, CHECK (a > 1))
 BEGIN
 
 -- NotSupportedError 0A000 1,1
--- COPY TO is not supported yet
-COPY test TO 'test.csv'
-
--- NotSupportedError 0A000 1,1
 -- SEARCH AUDIO is not supported yet
 SEARCH AUDIO audio='x' USING m AS SELECT * FROM test
 

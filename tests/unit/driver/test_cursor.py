@@ -209,7 +209,7 @@ def test_a_failed_statement_leaves_a_usable_cursor(cursor):
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("callproc", ("p",)), ("nextset", ())],
+    [("callproc", ("p",)), ("nextset", ()), ("scroll", (1,))],
 )
 def test_what_is_not_there_says_so(cursor, name, arguments):
     with pytest.raises(thanosql.NotSupportedError):
@@ -238,3 +238,21 @@ def test_a_missing_library_is_named(cursor, monkeypatch):
     cursor.execute("NUMBERS: 1")
     with pytest.raises(thanosql.InterfaceError, match="pip install polars"):
         cursor.fetch_polars()
+
+
+def test_the_query_id_is_known_before_anything_runs(server, connection):
+    cursor, other = connection.cursor(), connection.cursor()
+    known = cursor.query_id
+    assert known != other.query_id
+    cursor.execute("NUMBERS: 1")
+    cursor.execute("INSERT")
+    assert [request.statement_id for request in server.executed] == [known, known]
+    assert cursor.query_id == known
+
+
+def test_a_negative_number_of_rows_is_refused(cursor):
+    cursor.execute("NUMBERS: 3")
+    assert cursor.fetchmany(0) == []
+    with pytest.raises(thanosql.ProgrammingError, match="below 0: -1"):
+        cursor.fetchmany(-1)
+    assert cursor.fetchall() == WORDS[:3]

@@ -10,7 +10,7 @@ import thanosql
 
 def test_the_globals_of_pep_249_are_there():
     assert thanosql.apilevel == "2.0"
-    assert thanosql.threadsafety == 1
+    assert thanosql.threadsafety == 2
     assert thanosql.paramstyle == "qmark"
 
 

@@ -4,11 +4,11 @@ import os
 import resource
 import signal
 import threading
-from datetime import timedelta
 
 import pyarrow as pa
 import pytest
 
+from thanosql_server.config import Config
 from thanosql_server.errors import (
     Cancelled,
     Conflict,
@@ -20,6 +20,7 @@ from thanosql_server.errors import (
     UndefinedColumn,
     UndefinedTable,
 )
+from thanosql_server.storage.workspace import Workspace
 
 
 def rows_of(table):
@@ -92,13 +93,13 @@ def test_overwriting_replaces_rows_and_columns(tables, numbers):
     assert len(rows_of(before)) == 3
 
 
-def test_versions_replaced_long_ago_are_removed(tables, numbers, tmp_path, monkeypatch):
+def test_versions_replaced_long_ago_are_removed(tables, numbers, tmp_path):
     data = tmp_path / "workspace" / ".thanosql" / "tables" / "t.lance" / "data"
     tables.create("t", numbers(3))
     tables.create("t", numbers(4), overwrite=True)
     assert len(list(data.iterdir())) == 2
-    monkeypatch.setattr("thanosql_server.storage.table.KEPT", timedelta(0))
-    tables.create("t", numbers(5), overwrite=True)
+    impatient = Config(workspace=tmp_path / "workspace", version_retention=0)
+    Workspace.open(impatient).tables.create("t", numbers(5), overwrite=True)
     assert len(list(data.iterdir())) == 1
     assert tables.open("t").count_rows() == 5
 

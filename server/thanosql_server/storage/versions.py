@@ -1,0 +1,57 @@
+"""Finding a version of a table, and forgetting those replaced long ago."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import lance
+
+from thanosql_server.config import KEPT_HOURS
+from thanosql_server.errors import InvalidValue
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+KEPT = timedelta(hours=KEPT_HOURS)
+"""How long replaced versions stay, unless the server is told otherwise."""
+
+
+def number_of(folder: Path, version: int | datetime, name: str) -> int:
+    """Return the number of a version that is there, of the newest one at a time.
+
+    Raises:
+        InvalidValue: there is no such version, or no longer.
+    """
+    there: Any = lance.dataset(folder).versions()
+    if isinstance(version, int):
+        if any(one["version"] == version for one in there):
+            return version
+        raise InvalidValue(
+            f"table '{name}' has no version {version}; it has {there[0]['version']} to "
+            f"{there[-1]['version']}, and SHOW VERSIONS {name} lists them"
+        )
+    before = [one for one in there if in_utc(one["timestamp"]) <= version]
+    if before:
+        return int(before[-1]["version"])
+    oldest = in_utc(there[0]["timestamp"])
+    raise InvalidValue(
+        f"table '{name}' has no version of {version:%Y-%m-%d %H:%M:%S} UTC; the oldest "
+        f"is of {oldest:%Y-%m-%d %H:%M:%S}, and SHOW VERSIONS {name} lists them"
+    )
+
+
+def forget_old_versions(folder: Path, kept: timedelta = KEPT) -> None:
+    """Remove versions that were replaced long ago, and what failed writers left."""
+    try:
+        lance.dataset(folder).cleanup_old_versions(older_than=kept)
+    except Exception:
+        logger.warning("old versions of a table could not be removed", exc_info=True)
+
+
+def in_utc(local: datetime) -> datetime:
+    """Return Lance's time, which is in the server's time zone and does not say so."""
+    return local.astimezone(timezone.utc)

@@ -156,7 +156,7 @@ def test_whatever_holds_rows_is_ingested(connection, cursor, data):
 def test_catalog_and_schema_may_be_named(cursor):
     place = {"catalog_name": "thanosql", "db_schema_name": "public"}
     assert cursor.adbc_ingest("placed", PEOPLE, mode="replace", **place) == 2
-    with pytest.raises(dbapi.ProgrammingError, match="in schema 'other"):
+    with pytest.raises(dbapi.ProgrammingError, match="there is no catalog 'other'"):
         cursor.adbc_ingest("placed", PEOPLE, mode="append", catalog_name="other")
     with pytest.raises(dbapi.NotSupportedError, match="temporary tables are not"):
         cursor.adbc_ingest("placed", PEOPLE, mode="create", temporary=True)

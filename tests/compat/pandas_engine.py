@@ -29,8 +29,8 @@ OTHERS = {
 }
 """Tests that need another database's feature, and why ThanoSQL has it not."""
 
-# The wheel lacks the file. The tests take 8 rows in the place of its 150, and the same
-# number of flowers of this species with this length.
+# The wheel lacks the file. The tests count its 150 rows, and the 8 flowers of one
+# species that have a certain length; they look at the first row.
 IRIS = [
     ("SepalLength", "SepalWidth", "PetalLength", "PetalWidth", "Name"),
     (5.1, 3.5, 1.4, 0.2, "Iris-setosa"),
@@ -41,6 +41,7 @@ IRIS = [
     (5.1, 3.4, 1.5, 0.2, "Iris-setosa"),
     (5.1, 3.8, 1.9, 0.4, "Iris-setosa"),
     (5.1, 3.8, 1.6, 0.2, "Iris-setosa"),
+    *[(7.0, 3.2, 4.7, 1.4, "Iris-versicolor")] * 142,
 ]
 
 

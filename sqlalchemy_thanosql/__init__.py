@@ -1,8 +1,19 @@
 """SQLAlchemy's dialect for ThanoSQL: ``create_engine("thanosql://...")``.
 
-`dialect` connects and reflects, `compiler` spells SQL, `types` names types.
+`dialect` connects, `reflection` looks at what is there, `compiler` and `ddl` spell SQL,
+`types` and `search` are what ThanoSQL has and SQLAlchemy has not.
 """
 
+from sqlalchemy_thanosql.ddl import NotEnforced
 from sqlalchemy_thanosql.dialect import ThanoSQLDialect
+from sqlalchemy_thanosql.search import search_image, search_text
+from sqlalchemy_thanosql.types import Image, Vector
 
-__all__ = ["ThanoSQLDialect"]
+__all__ = [
+    "Image",
+    "NotEnforced",
+    "ThanoSQLDialect",
+    "Vector",
+    "search_image",
+    "search_text",
+]

@@ -6,7 +6,8 @@ from typing import Any
 
 from sqlalchemy.exc import CompileError
 from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.types import String
+from sqlalchemy.sql.elements import BindParameter
+from sqlalchemy.types import Numeric, String
 
 _TEXT = String()
 _MARK = "chr(1)"
@@ -27,7 +28,14 @@ class ThanoSQLCompiler(SQLCompiler):
             text += f"\n OFFSET {self.process(select._offset_clause, **kw)}"
         return text
 
-    def fetch_clause(self, select: Any, **kw: Any) -> str:
+    def fetch_clause(
+        self,
+        select: Any,
+        fetch_clause: Any = None,
+        require_offset: Any = False,
+        use_literal_execute_for_simple_int: Any = False,
+        **kw: Any,
+    ) -> str:
         """Return FETCH FIRST as LIMIT.
 
         Raises:
@@ -45,6 +53,17 @@ class ThanoSQLCompiler(SQLCompiler):
         """Return nothing: a statement sees one version of each table throughout."""
         return ""
 
+    def returning_clause(self, stmt: Any, returning_cols: Any, **kw: Any) -> str:
+        """Refuse RETURNING.
+
+        Raises:
+            CompileError: always.
+        """
+        raise CompileError(
+            "ThanoSQL has no RETURNING: a statement that changes rows returns their "
+            "number; select them afterwards"
+        )
+
     # ---- UPDATE and DELETE with other tables ----------------------------------
 
     def update_from_clause(
@@ -56,7 +75,9 @@ class ThanoSQLCompiler(SQLCompiler):
         **kw: Any,
     ) -> str:
         """Return the other tables of an UPDATE."""
-        tables = (one._compiler_dispatch(self, asfrom=True, **kw) for one in extra_froms)
+        tables = (
+            one._compiler_dispatch(self, asfrom=True, **kw) for one in extra_froms
+        )
         return "FROM " + ", ".join(tables)
 
     def delete_extra_from_clause(
@@ -68,7 +89,9 @@ class ThanoSQLCompiler(SQLCompiler):
         **kw: Any,
     ) -> str:
         """Return the other tables of a DELETE."""
-        tables = (one._compiler_dispatch(self, asfrom=True, **kw) for one in extra_froms)
+        tables = (
+            one._compiler_dispatch(self, asfrom=True, **kw) for one in extra_froms
+        )
         return "USING " + ", ".join(tables)
 
     # ---- Operators --------------------------------------------------------------
@@ -148,10 +171,61 @@ class ThanoSQLCompiler(SQLCompiler):
         return f"regexp_replace({', '.join(arguments)})"
 
     def visit_concat_op_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
-        """Return `||`; two parameters need a type to be told apart from lists."""
-        left = self.process(binary.left, **kw)
-        right = self.process(binary.right, **kw)
+        """Return `||`; a parameter gets a type, which two of them would not have."""
+        left, right = self._text(binary.left, **kw), self._text(binary.right, **kw)
         return f"{left} || {right}"
+
+    def visit_concat_op_expression_clauselist(
+        self, clauselist: Any, operator: Any, **kw: Any
+    ) -> str:
+        """Return `a || b || c`; see above."""
+        return " || ".join(self._text(one, **kw) for one in clauselist.clauses)
+
+    def _text(self, element: Any, **kw: Any) -> str:
+        text = str(self.process(element, **kw))
+        is_text = isinstance(element, BindParameter) and isinstance(
+            element.type, String
+        )
+        return f"CAST({text} AS VARCHAR)" if is_text else text
+
+    def visit_truediv_binary(self, binary: Any, operator: Any, **kw: Any) -> str:
+        """Return a division that keeps the fraction, of whole numbers, too.
+
+        The quotient of decimals has four digits more, for which 38 leave no room.
+        """
+        left, right = self.process(binary.left, **kw), self.process(binary.right, **kw)
+        types = [binary.left.type, binary.right.type]
+        if any((getattr(one, "precision", 0) or 0) - _scale(one) > 30 for one in types):
+            wide = f"DECIMAL(60, {max(10, *map(_scale, types))})"
+            return f"CAST({left} AS {wide}) / CAST({right} AS {wide})"
+        if any(isinstance(one, Numeric) for one in types):
+            return f"{left} / {right}"
+        return f"{left} / CAST({right} AS DOUBLE)"
+
+    def visit_frame_clause(self, frameclause: Any, **kw: Any) -> str:
+        """Return the bounds of a window as numbers: they cannot be parameters."""
+        parent: Any = super()
+        return str(parent.visit_frame_clause(frameclause, **kw, literal_execute=True))
+
+    def _format_frame_clause(self, range_: Any, **kw: Any) -> str:
+        """Return the same in SQLAlchemy 1.4 and 2.0."""
+        parent: Any = super()
+        return str(parent._format_frame_clause(range_, **kw, literal_execute=True))
+
+    # ---- SEARCH (see `search`) ------------------------------------------------------
+
+    def visit_thanosql_search(self, search: Any, **kw: Any) -> str:
+        """Return a SEARCH clause."""
+        inputs = [self.process(one, **kw) for one in search.inputs]
+        wanted = inputs[0] if len(inputs) == 1 else f"[{', '.join(inputs)}]"
+        by = search.by if len(inputs) == 1 else f"{search.by}s"
+        options = ", ".join(f"{key}={value}" for key, value in search.options)
+        body = self.process(search.body, asfrom=True)
+        model = self.preparer.quote_identifier(search.model)
+        return (
+            f"SEARCH {search.medium} {by}={wanted} USING {model} "
+            f"OPTIONS({options}) AS {body}"
+        )
 
     # ---- Other things -------------------------------------------------------------
 
@@ -163,3 +237,7 @@ class ThanoSQLCompiler(SQLCompiler):
     def visit_now_func(self, fn: Any, **kw: Any) -> str:
         """Return now(), the moment of the statement."""
         return "now()"
+
+
+def _scale(type_: Any) -> int:
+    return getattr(type_, "scale", 0) or 0

@@ -29,23 +29,23 @@ have the same number with a chance of 1 in 18 million.
 class NotEnforced(UserWarning):
     """A constraint was left out that the server would not keep."""
 
-_RESERVED = frozenset(
-    """
-    all and any array as asc between by case cast cross current_date current_time
-    current_timestamp date default desc describe distinct else end except exists explain
-    false fetch filter for from full grant group having if in inner insert intersect
-    interval into is join lateral left like limit list natural not null offset on or
-    order outer over partition primary print qualify references right row search select
-    set show similar some table tablesample then time timestamp to true truncate union
-    unique unnest update user using values when where window with
-    """.split()
+
+_RESERVED = (
+    "all and any array as asc between by case cast cross current_date current_time "
+    "current_timestamp date default desc describe distinct else end except exists "
+    "explain false fetch filter for from full grant group having if in inner insert "
+    "intersect interval into is join lateral left like limit list natural not null "
+    "offset on or order outer over partition primary print qualify references right "
+    "row search select set show similar some table tablesample then time timestamp to "
+    "true truncate union unique unnest update user using values when where window "
+    "with"
 )
 
 
 class ThanoSQLIdentifierPreparer(IdentifierPreparer):
     """Names: DataFusion reads those without quotes in lower case."""
 
-    reserved_words = IdentifierPreparer.reserved_words | _RESERVED
+    reserved_words = IdentifierPreparer.reserved_words | {*_RESERVED.split()}
 
 
 class ThanoSQLDDLCompiler(DDLCompiler):
@@ -110,15 +110,6 @@ class ThanoSQLDDLCompiler(DDLCompiler):
         """
         raise CompileError("ThanoSQL counts no rows; leave Identity() out")
 
-    def visit_drop_schema(self, drop: Any, **options: Any) -> str:
-        """Return DROP SCHEMA; the name of a schema is never qualified."""
-        return str(super().visit_drop_schema(drop, **options))
-
-    def visit_drop_view(self, drop: Any, **options: Any) -> str:
-        """Return DROP VIEW; SQLAlchemy 2.1 has an element for it."""
-        name = self.preparer.format_table(drop.element)
-        return f"DROP VIEW {'IF EXISTS ' if drop.if_exists else ''}{name}"
-
 
 def numbers_itself(column: Any) -> bool:
     """Return whether a column is a key that gets a number if none is given."""
@@ -126,7 +117,10 @@ def numbers_itself(column: Any) -> bool:
         column.table is not None
         and column is column.table._autoincrement_column
         and column.default is None
-        and column.server_default is None
+        and (
+            column.server_default is None
+            or column.server_default.__visit_name__ == "identity_column"
+        )
     )
 
 
@@ -142,13 +136,23 @@ class ThanoSQLTypeCompiler(GenericTypeCompiler):
     """Names of types that the server knows."""
 
     def visit_VARCHAR(self, type_: Any, **options: Any) -> str:  # noqa: N802
-        """Return VARCHAR without a length, which is not enforced."""
-        return "VARCHAR"
+        """Return VARCHAR with its length, which is kept and not enforced."""
+        length = getattr(type_, "length", None)
+        return f"VARCHAR({length})" if length else "VARCHAR"
+
+    def visit_CHAR(self, type_: Any, **options: Any) -> str:  # noqa: N802
+        """Return CHAR with its length; texts are not filled up to it."""
+        return f"CHAR({type_.length})" if type_.length else "CHAR"
 
     # The one type of texts has one name here.
-    visit_CHAR = visit_NVARCHAR = visit_NCHAR = visit_VARCHAR  # noqa: N815
-    visit_TEXT = visit_CLOB = visit_enum = visit_JSON = visit_VARCHAR  # noqa: N815
-    visit_UUID = visit_VARCHAR  # noqa: N815
+    visit_NVARCHAR = visit_NCHAR = visit_VARCHAR  # noqa: N815
+    visit_JSON = visit_UUID = visit_VARCHAR  # noqa: N815
+
+    def visit_TEXT(self, type_: Any, **options: Any) -> str:  # noqa: N802
+        """Return TEXT, which is VARCHAR without a length."""
+        return "TEXT"
+
+    visit_CLOB = visit_TEXT  # noqa: N815
 
     def visit_image(self, type_: Any, **options: Any) -> str:
         """Return IMAGE: a text that is the path of a picture."""

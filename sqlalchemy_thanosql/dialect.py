@@ -29,14 +29,30 @@ AUTOCOMMIT = "AUTOCOMMIT"
 class ThanoSQLExecutionContext(DefaultExecutionContext):
     """One statement on its way."""
 
+    _rowcount: int | None = None
+
+    def post_exec(self) -> None:
+        """Keep the number of rows, which the cursor forgets when it is closed."""
+        if self._rowcount is None and not self.cursor.description:
+            self._rowcount = self.cursor.rowcount
+        parent: Any = super()
+        parent.post_exec()
+
+    @property
+    def rowcount(self) -> int:
+        """The number of rows that the statement has changed or returned."""
+        kept = self._rowcount
+        return int(self.cursor.rowcount if kept is None else kept)
+
     def get_insert_default(self, column: Any) -> Any:
         """Return a key that is not given: 63 random bits (see `ddl.RANDOM_KEY`)."""
         if numbers_itself(column):
             return secrets.randbits(63)
-        return super().get_insert_default(column)
+        parent: Any = super()
+        return parent.get_insert_default(column)
 
 
-class ThanoSQLDialect(Reflection, DefaultDialect):
+class ThanoSQLDialect(Reflection, DefaultDialect):  # type: ignore[misc]
     """ThanoSQL for SQLAlchemy 1.4 to 2.1.
 
     URLs are the driver's: ``thanosql://user:token@host:port/?tls=true`` for a server,
@@ -48,7 +64,7 @@ class ThanoSQLDialect(Reflection, DefaultDialect):
     driver = "flight"
     default_paramstyle = "qmark"
     default_schema_name = "public"
-    default_isolation_level = AUTOCOMMIT
+    default_isolation_level: Any = AUTOCOMMIT
     max_identifier_length = 128
 
     statement_compiler = ThanoSQLCompiler
@@ -65,7 +81,8 @@ class ThanoSQLDialect(Reflection, DefaultDialect):
     supports_comments = True
     inline_comments = False
     supports_sane_rowcount = True
-    supports_sane_multi_rowcount = False
+    supports_sane_multi_rowcount = True
+    cte_follows_insert = True
     supports_native_boolean = True
     supports_native_decimal = True
     supports_default_values = True

@@ -6,23 +6,29 @@ the description of a query that returns no row, which is the same for tables and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import text
-from sqlalchemy.engine import reflection
 from sqlalchemy.exc import NoSuchTableError
 
 from sqlalchemy_thanosql.ddl import RANDOM_KEY
 from sqlalchemy_thanosql.types import sqlalchemy_type
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.engine import Connection
+
+F = TypeVar("F", bound="Callable[..., Any]")
 
 SYSTEM_SCHEMAS = frozenset({"thanosql", "information_schema"})
 """Their tables are the server's own, and listed by information_schema only."""
 
 SCHEMAS = "SELECT schema_name FROM information_schema.schemata ORDER BY 1"
-TABLES = "SELECT table_name FROM thanosql.tables WHERE table_schema = :schema ORDER BY 1"
+TABLES = """
+    SELECT table_name FROM thanosql.tables WHERE table_schema = :schema ORDER BY 1
+"""
 SYSTEM_TABLES = """
     SELECT table_name FROM information_schema.tables
     WHERE table_schema = :schema ORDER BY 1
@@ -43,7 +49,7 @@ DEFINITION = """
     WHERE view_schema = :schema AND view_name = :table
 """
 FACTS = """
-    SELECT column_name, column_default, comment, holds
+    SELECT column_name, column_default, comment, declared_type, holds
     FROM thanosql.columns WHERE table_schema = :schema AND table_name = :table
 """
 CONSTRAINTS = """
@@ -55,22 +61,43 @@ CONSTRAINTS = """
 """
 
 
+def _cached(ask: F) -> F:
+    """Return the method with its answers kept for the life of an `Inspector`.
+
+    SQLAlchemy's own decorator cannot read the annotations of this file in 1.4.
+    """
+
+    @wraps(ask)
+    def answer(self: Any, connection: Connection, *args: Any, **options: Any) -> Any:
+        cache = options.get("info_cache")
+        if cache is None:
+            return ask(self, connection, *args, **options)
+        given = ((k, v) for k, v in options.items() if isinstance(v, (str, bool)))
+        key = (ask.__name__, args, tuple(sorted(given)))
+        if key not in cache:
+            cache[key] = ask(self, connection, *args, **options)
+        return cache[key]
+
+    return cast("F", answer)
+
+
 class Reflection:
-    """The part of the dialect behind `sqlalchemy.inspect` and `Table(autoload_with)`."""
+    """The part of the dialect behind `inspect` and `Table(autoload_with=...)`."""
 
     default_schema_name: str
     identifier_preparer: Any
 
-    @reflection.cache
+    @_cached
     def get_schema_names(self, connection: Connection, **_: Any) -> list[str]:
         """Return the schemas that there are."""
         return [row[0] for row in connection.execute(text(SCHEMAS))]
 
+    @_cached
     def has_schema(self, connection: Connection, schema_name: str, **_: Any) -> bool:
         """Return whether there is such a schema."""
         return schema_name in self.get_schema_names(connection)
 
-    @reflection.cache
+    @_cached
     def get_table_names(
         self, connection: Connection, schema: str | None = None, **_: Any
     ) -> list[str]:
@@ -78,7 +105,7 @@ class Reflection:
         query = SYSTEM_TABLES if schema in SYSTEM_SCHEMAS else TABLES
         return self._names(connection, query, schema)
 
-    @reflection.cache
+    @_cached
     def get_view_names(
         self, connection: Connection, schema: str | None = None, **_: Any
     ) -> list[str]:
@@ -93,7 +120,7 @@ class Reflection:
         """Return no views: none are temporary."""
         return []
 
-    @reflection.cache
+    @_cached
     def has_table(
         self,
         connection: Connection,
@@ -106,7 +133,7 @@ class Reflection:
             return table_name in self._names(connection, SYSTEM_TABLES, schema)
         return bool(self._rows(connection, NAMED, schema, table_name))
 
-    @reflection.cache
+    @_cached
     def get_columns(
         self,
         connection: Connection,
@@ -121,18 +148,17 @@ class Reflection:
         """
         self._require(connection, table_name, schema)
         facts = {
-            row[0]: row[1:]
-            for row in self._rows(connection, FACTS, schema, table_name)
+            row[0]: row[1:] for row in self._rows(connection, FACTS, schema, table_name)
         }
         columns = []
         for described in self._described(connection, table_name, schema):
             name, type_, nullable = described[0], described[1], described[6]
-            default, comment, holds = facts.get(name, (None,) * 3)
+            default, comment, declared, holds = facts.get(name, (None,) * 4)
             numbered = default is not None and RANDOM_KEY in default
             columns.append(
                 {
                     "name": name,
-                    "type": sqlalchemy_type(type_, holds=holds),
+                    "type": sqlalchemy_type(type_, holds, declared),
                     "nullable": nullable,
                     "default": None if numbered else default,
                     "autoincrement": numbered,
@@ -141,7 +167,7 @@ class Reflection:
             )
         return columns
 
-    @reflection.cache
+    @_cached
     def get_pk_constraint(
         self,
         connection: Connection,
@@ -155,7 +181,7 @@ class Reflection:
             return {"constrained_columns": [row[1] for row in rows], "name": name}
         return {"constrained_columns": [], "name": None}
 
-    @reflection.cache
+    @_cached
     def get_unique_constraints(
         self,
         connection: Connection,
@@ -170,7 +196,7 @@ class Reflection:
             for name, rows in found.items()
         ]
 
-    @reflection.cache
+    @_cached
     def get_foreign_keys(
         self,
         connection: Connection,
@@ -192,7 +218,7 @@ class Reflection:
             for name, rows in found.items()
         ]
 
-    @reflection.cache
+    @_cached
     def get_check_constraints(
         self,
         connection: Connection,
@@ -204,7 +230,7 @@ class Reflection:
         self._require(connection, table_name, schema)
         return []
 
-    @reflection.cache
+    @_cached
     def get_indexes(
         self,
         connection: Connection,
@@ -216,7 +242,7 @@ class Reflection:
         self._require(connection, table_name, schema)
         return []
 
-    @reflection.cache
+    @_cached
     def get_table_comment(
         self,
         connection: Connection,
@@ -229,7 +255,7 @@ class Reflection:
         rows = self._rows(connection, COMMENT, schema, table_name)
         return {"text": rows[0][0] if rows else None}
 
-    @reflection.cache
+    @_cached
     def get_view_definition(
         self,
         connection: Connection,

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import ColumnElement
 
     Processor = Callable[[Any], Any] | None
+    _Comparator = sqltypes.TypeEngine.Comparator[Any]
+else:
+    _Comparator = sqltypes.TypeEngine.Comparator  # in 1.4 it takes no parameter
 
 # ---- Types of ours -----------------------------------------------------------
 
@@ -33,7 +36,7 @@ class Vector(sqltypes.TypeEngine[Any]):
     def __init__(self, dim: int | None = None) -> None:
         self.dim = dim
 
-    class comparator_factory(sqltypes.TypeEngine.Comparator[Any]):  # noqa: N801
+    class comparator_factory(_Comparator):  # noqa: N801
         """Comparisons with another vector: a list, a numpy array, or a column."""
 
         def cosine_similarity(self, other: Any) -> ColumnElement[float]:
@@ -173,7 +176,6 @@ _BY_NAME: dict[str, type[sqltypes.TypeEngine[Any]]] = {
     "BIGINT UNSIGNED": sqltypes.BIGINT,
     "REAL": sqltypes.REAL,
     "DOUBLE": sqltypes.FLOAT,
-    "VARCHAR": sqltypes.VARCHAR,
     "VARBINARY": sqltypes.LargeBinary,
     "DATE": sqltypes.DATE,
     "TIME": sqltypes.TIME,
@@ -181,17 +183,19 @@ _BY_NAME: dict[str, type[sqltypes.TypeEngine[Any]]] = {
     "INTERVAL": INTERVAL,
 }
 _DECIMAL = re.compile(r"DECIMAL\((\d+), (-?\d+)\)")
+_TEXT = re.compile(r"([A-Z ]+?)\s*\((\d+)\)")
 _VECTOR = re.compile(r"(?:REAL|DOUBLE)\[(\d+)\]")
 
 
 def sqlalchemy_type(
-    name: str, *, holds: str | None = None
+    name: str, holds: str | None = None, declared: str | None = None
 ) -> sqltypes.TypeEngine[Any]:
     """Return the SQLAlchemy type of a column.
 
     Args:
         name: the driver's name of its type, such as ``DECIMAL(10, 2)``.
         holds: what its texts are paths of: image, audio or video.
+        declared: its type as it was written, which tells how long texts may be.
 
     Returns:
         NullType for a type that SQLAlchemy has nothing like, such as a struct.
@@ -208,6 +212,8 @@ def sqlalchemy_type(
         return sqltypes.DECIMAL(int(digits[1]), int(digits[2]))
     if name == "TIMESTAMP WITH TIME ZONE":
         return sqltypes.TIMESTAMP(timezone=True)
+    if name == "VARCHAR":
+        return _text(declared or name)
     return _BY_NAME.get(name, sqltypes.NullType)()
 
 
@@ -215,3 +221,13 @@ def _array(name: str) -> sqltypes.TypeEngine[Any]:
     dimensions = name.count("[")
     item = sqlalchemy_type(name[: name.index("[")])
     return sqltypes.ARRAY(item, dimensions=dimensions)
+
+
+def _text(declared: str) -> sqltypes.TypeEngine[Any]:
+    if declared == "TEXT":
+        return sqltypes.TEXT()
+    found = _TEXT.fullmatch(declared)
+    if found is None:
+        return sqltypes.VARCHAR()
+    kind = sqltypes.CHAR if found[1] in ("CHAR", "CHARACTER") else sqltypes.VARCHAR
+    return kind(int(found[2]))

@@ -189,7 +189,9 @@ def _seconds(name: str, text: str) -> float:
 
 def _checked(found: dict[str, Any]) -> Conninfo:
     token = found.get("token")
-    if token is not None and not (token.isascii() and token.isprintable()):
+    # With a user's name it is sent as base64, and may have any characters.
+    bare = token if found.get("user") is None else None
+    if bare is not None and not (bare.isascii() and bare.isprintable()):
         raise InterfaceError("the token holds characters other than printable ASCII")
     for name in ("timeout", "connect_timeout"):
         if name in found and not found[name] > 0:

@@ -122,13 +122,13 @@ def read_access(
     Raises:
         InvalidValue: a file cannot be read, or options do not go together.
     """
-    users = options.users and _read(options.users, "--users")
+    users = None if options.users is None else _read(options.users, "--users")
     token, made_up = _token(options.token_file, needed=users is None)
     tls = _tls(options.tls_cert, options.tls_key)
-    client_ca = options.tls_client_ca and _read(
-        options.tls_client_ca, "--tls-client-ca"
-    )
-    if client_ca and tls is None:
+    client_ca = None
+    if options.tls_client_ca is not None:
+        client_ca = _read(options.tls_client_ca, "--tls-client-ca")
+    if client_ca is not None and tls is None:
         raise InvalidValue("--tls-client-ca needs --tls-cert and --tls-key")
     return Access(token, made_up, users, _signing_key(environ), tls, client_ca)
 
@@ -173,9 +173,12 @@ def _read(file: Path, option: str) -> bytes:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number of seconds")
     return seconds
 
 

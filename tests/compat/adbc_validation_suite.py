@@ -60,8 +60,10 @@ class ThanoSQL(model.DriverQuirks):
         current_schema="public",
         get_objects=True,
         quirk_foundry=False,
+        secondary_schema="secondary",
         statement_bind=True,
         statement_bulk_ingest=True,
+        statement_bulk_ingest_schema=True,
         statement_execute_schema=True,
         statement_get_parameter_schema=True,
         statement_prepare=True,
@@ -159,6 +161,12 @@ def conn_factory(driver):
         return made
 
     return connect
+
+
+@pytest.fixture(scope="session", autouse=True)
+def secondary_schema(conn_factory):
+    with conn_factory() as made, made.cursor() as cursor:
+        cursor.execute("CREATE SCHEMA IF NOT EXISTS secondary")
 
 
 TestConnection = connection.TestConnection

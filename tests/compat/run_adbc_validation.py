@@ -37,10 +37,6 @@ PACKAGES = (
 )
 
 _NO_CODE = "pyarrow's server has no way to send ALREADY_EXISTS; the SQLSTATE says it"
-_NANOSECONDS = (
-    "the suite writes TIMESTAMP literals of the years 1 and 9999, and DataFusion reads "
-    "these as nanoseconds, which reach from 1677 to 2262"
-)
 
 EXPECTED = {
     "test_create_conflict[": _NO_CODE,
@@ -49,12 +45,6 @@ EXPECTED = {
     "test_ingest_then_query[": (
         "ADBC's driver keeps what was bound for an ingestion, and wants to ingest again"
     ),
-    **{
-        f"::{test}[thanosql:1:type/select/timestamp{digits}{zone}]": _NANOSECONDS
-        for test in ("test_query", "test_execute_schema", "test_get_table_schema")
-        for digits in range(7)
-        for zone in ("", "tz")
-    },
 }
 """Parts of the names of tests that fail, and why."""
 

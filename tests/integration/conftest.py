@@ -98,13 +98,20 @@ def table(cursor):
 
 
 @pytest.fixture(scope="module")
-def scenes(tmp_path_factory):
-    """A cursor on a workspace with `demo_clip` and a converted table of scenes."""
+def scenes_folder(tmp_path_factory):
+    """The workspace of `scenes`, before there is a table in it."""
     folder = tmp_path_factory.mktemp("scenes")
     shutil.copytree(DEMO_CLIP, folder / ".thanosql" / "models" / "demo_clip" / "v1")
     write_scenes(folder / "scenes", "scenes", "scenes", held_out_scenes(SCENES))
     picture = min((folder / "scenes").rglob("*.jpg"))
     shutil.copy(picture, folder / "scenes" / "1.jpg")  # as docs/sql.md has it
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scenes(scenes_folder):
+    """A cursor on a workspace with `demo_clip` and a converted table of scenes."""
+    folder = scenes_folder
     with thanosql.connect(str(folder)) as connection, connection.cursor() as cursor:
         (table,) = [f.name for f in (folder / "scenes").glob("*.csv")]
         cursor.execute(f"COPY scenes FROM 'scenes/{table}'")

@@ -60,9 +60,9 @@ class Server:
         text = self.output
         if "Traceback" in text or "thanosql serve: " in text:
             pytest.fail(f"the server did not start:\n{text}")
-        # The token comes last, unless it is in a file.
+        # The token comes last, unless it or the users are in a file.
         return re.search(r" at grpc\S+\n", text) and (
-            "token: " in text or "--token-file" in self._arguments()
+            "token: " in text or re.search("--(token-file|users) ", self._arguments())
         )
 
     def _arguments(self):

@@ -81,6 +81,8 @@ def test_types_of_parameters_are_inferred(cursor, table):
     assert schema.types == [pa.int64(), pa.string()]
     schema = cursor.adbc_prepare("INSERT INTO people (name, id) VALUES (?, ?)")
     assert schema.types == [pa.string(), pa.int64()]
+    schema = cursor.adbc_prepare("SELECT upper(?) FROM people LIMIT ?")
+    assert schema.types == [pa.string(), pa.int64()]
 
 
 def test_several_rows_of_parameters_give_the_rows_of_all(cursor, table):
@@ -154,7 +156,7 @@ def test_whatever_holds_rows_is_ingested(connection, cursor, data):
 def test_catalog_and_schema_may_be_named(cursor):
     place = {"catalog_name": "thanosql", "db_schema_name": "public"}
     assert cursor.adbc_ingest("placed", PEOPLE, mode="replace", **place) == 2
-    with pytest.raises(dbapi.ProgrammingError, match="there is no catalog 'other'"):
+    with pytest.raises(dbapi.ProgrammingError, match="in schema 'other"):
         cursor.adbc_ingest("placed", PEOPLE, mode="append", catalog_name="other")
     with pytest.raises(dbapi.NotSupportedError, match="temporary tables are not"):
         cursor.adbc_ingest("placed", PEOPLE, mode="create", temporary=True)

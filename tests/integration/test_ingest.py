@@ -24,6 +24,10 @@ from thanosql_proto.flight_sql import (
     CommandStatementUpdate,
     DoPutUpdateResult,
 )
+from thanosql_server.config import Config
+from thanosql_server.engine.engine import Engine
+from thanosql_server.flight.passwords import token_hash
+from thanosql_server.flight.server import FlightSqlServer
 
 Definition = CommandStatementIngest.TableDefinitionOptions
 MODES = {
@@ -302,6 +306,15 @@ def test_other_places_are_refused(client, place, sqlstate, sentence):
     assert trailers["x-thanosql-sqlstate"] == [sqlstate]
 
 
+def test_a_schema_of_ones_own_holds_tables(client):
+    run(client, "CREATE SCHEMA IF NOT EXISTS own")
+    assert ingest(client, PEOPLE, "people", "replace", schema="own") == 2
+    assert ingest(client, PEOPLE, "people", "append", schema="own") == 2
+    assert client.query("SELECT * FROM own.people").num_rows == 4
+    run(client, "DROP SCHEMA own CASCADE")
+    assert not exists(client, "people")
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_view_is_left_alone(client, mode):
     run(client, "CREATE OR REPLACE VIEW only_a_view AS SELECT 1 AS id")
@@ -353,6 +366,26 @@ def test_texts_that_are_no_texts_are_refused(client, name):
     assert "not valid Arrow" in str(error)
     assert trailers["x-thanosql-sqlstate"] == ["22000"]
     assert not exists(client, name)
+
+
+def test_a_reader_may_not_ingest(tmp_path):
+    users = "".join(
+        f"[users.{role}]\nrole = '{role}'\ntokens = ['{token_hash(role.encode())}']\n"
+        for role in ("reader", "writer")
+    )
+    config = Config(tmp_path, users=users.encode())
+    engine = Engine(config)
+    with (
+        FlightSqlServer(engine, config) as server,
+        Client(server.location, token="reader") as reader,
+        Client(server.location, token="writer") as writer,
+    ):
+        error, trailers = reader.failure(lambda: ingest(reader, PEOPLE, "t"))
+        assert "user 'reader' is a reader; this statement needs the role" in str(error)
+        assert trailers["x-thanosql-sqlstate"] == ["42501"]
+        assert ingest(writer, PEOPLE, "t") == 2
+        assert reader.query("SELECT * FROM t") == PEOPLE
+    engine.close()
 
 
 # ---- Streams

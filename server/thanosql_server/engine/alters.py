@@ -10,7 +10,7 @@ from datafusion import col
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.actions import action
 from thanosql_server.engine.catalog import TARGET_SCHEMA
-from thanosql_server.engine.column_types import column_type, media_of
+from thanosql_server.engine.column_types import column_type, media_of, spelled
 from thanosql_server.engine.defaults import checked_default
 from thanosql_server.engine.definitions import declared_field
 from thanosql_server.engine.faults import translate
@@ -22,7 +22,7 @@ from thanosql_server.sql import nodes
 from thanosql_server.sql.names import quote
 from thanosql_server.storage import alterations
 from thanosql_server.storage.columns import storable_field
-from thanosql_server.storage.facts import DEFAULT, HOLDS, KEY, fact, with_facts
+from thanosql_server.storage.facts import DEFAULT, HOLDS, KEY, TYPE, fact, with_facts
 from thanosql_server.storage.tables import ROW_ID
 
 if TYPE_CHECKING:
@@ -135,7 +135,8 @@ def _rename_table(
 def _alter_type(planning: Planning, table: Table, change: nodes.AlterType) -> Work:
     old = column_of(table, change.name, change.position)
     kind = column_type(planning.context, change.type)
-    field = with_facts(old.with_type(kind), {HOLDS: media_of(change.type)})
+    facts = {HOLDS: media_of(change.type), TYPE: spelled(change.type)}
+    field = with_facts(old.with_type(kind), facts)
     at(change.type.position, lambda: storable_field(field))
     default = fact(old, DEFAULT)
     _require_default_fits(planning, default, field, change)

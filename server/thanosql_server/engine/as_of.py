@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from thanosql_server.engine.catalog import TARGET_SCHEMA
 from thanosql_server.engine.places import place_of
 from thanosql_server.engine.provider import LanceTable
 from thanosql_server.engine.targets import at, refuse_view
@@ -29,9 +30,10 @@ def table_version(planning: Planning, node: TableVersion) -> str:
     version = wanted_version(planning, node.as_of)
     at(node.table.position, lambda: place.tables.folder_of(place.name))
     table = at(node.as_of.position, lambda: place.tables.open(place.name, version))
-    shown = LanceTable(table, shown_as=f"{'.'.join(place.key)}@{table.version}")
+    name = f"{'.'.join(place.key)}@{table.version}"
+    shown = LanceTable(table, f"{TARGET_SCHEMA}.{name}")
     planning.catalog.reading.handed_out.append(shown)
-    return planning.catalog.show(shown.name, shown)
+    return planning.catalog.show(name, shown)
 
 
 def wanted_version(planning: Planning, as_of: AsOf) -> int | datetime | None:

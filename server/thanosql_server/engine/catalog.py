@@ -101,6 +101,10 @@ class Reading:
         self.opened, self.frames = other.opened, other.frames
         self.used, self.handed_out = other.used, other.handed_out
 
+    def apart(self) -> None:
+        """Share versions only: hints for one query do not hold for the other."""
+        self.frames, self.handed_out = {}, []
+
 
 class Tables(SchemaProvider):
     """The stored tables and the views of one schema."""
@@ -150,7 +154,7 @@ class Tables(SchemaProvider):
 
     def _stored(self, name: str) -> LanceTable | None:
         try:
-            return LanceTable(self.open(name))
+            return LanceTable(self.open(name), f"{self._schema}.{name}")
         except UndefinedTable:
             return None
 
@@ -276,7 +280,8 @@ class Catalog(CatalogProvider):
 
     def set_target(self, table: Table) -> None:
         """Show the table that the statement changes, with row ids, to its query."""
-        target = LanceTable(table, row_ids=True)
+        name = f"{TARGET_SCHEMA}.{table.name}"
+        target = LanceTable(table, name, row_ids=True)
         self.reading.handed_out.append(target)
         self.show(table.name, target)
 
@@ -319,10 +324,17 @@ def models_table(workspace: Workspace) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=MODEL_SCHEMA)
 
 
-def table_infos(workspace: Workspace, *, columns: bool) -> Iterator[TableInfo]:
-    """Yield every table of every schema, in order, with its columns if asked for."""
+def table_infos(
+    workspace: Workspace,
+    *,
+    columns: bool,
+    wanted: Callable[[str, str, str], bool] | None = None,
+) -> Iterator[TableInfo]:
+    """Yield the tables of every schema, in order, with their columns if asked for."""
     for space in workspace.schemas.all():
         for name in space.tables.names():
+            if wanted and not wanted(CATALOG, space.schema, name):
+                continue
             try:
                 schema = space.tables.open(name).schema if columns else None
             except ThanoSQLError:
@@ -339,4 +351,6 @@ def table_infos(workspace: Workspace, *, columns: bool) -> Iterator[TableInfo]:
     systems |= SERVER_SCHEMAS
     for name, system in sorted(systems.items()):
         schema = system if columns else None
+        if wanted and not wanted(CATALOG, SYSTEM_SCHEMA, name):
+            continue
         yield TableInfo(CATALOG, SYSTEM_SCHEMA, name, "SYSTEM TABLE", schema)

@@ -6,7 +6,7 @@ from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
-from thanosql_server.engine import as_of, hub_listing, searches
+from thanosql_server.engine import as_of, hub_listing, many, searches
 from thanosql_server.engine.columns import (
     pick_converted_text,
     pick_image_column,
@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thanosql_server.control import Control
+    from thanosql_server.engine.many_rows import ManySearches
     from thanosql_server.engine.models import ModelHandle
     from thanosql_server.engine.planning import Planning
     from thanosql_server.search.exact import Comparison
+    from thanosql_server.sql.many import SearchMany
     from thanosql_server.sql.nodes import (
         Call,
         Convert,
@@ -90,6 +92,7 @@ class Clauses:
         counted: what could not be embedded, one count per embedding function.
         printed: the column that PRINT adds, if the statement is one.
         thumbnails: what becomes of the calls of `image_html`.
+        searched_many: the calls of search_many.
     """
 
     def __init__(self, planning: Planning) -> None:
@@ -101,6 +104,7 @@ class Clauses:
         self.printed: Printed | None = None
         paths = planning.environment.workspace.paths
         self.thumbnails = Thumbnails(paths, self.decode_threads)
+        self.searched_many: list[ManySearches] = []
         self._numbers = count(1)
 
     def share(self, other: Clauses) -> None:
@@ -108,6 +112,7 @@ class Clauses:
         self.queries, self.warm_up = other.queries, other.warm_up
         self.counted, self._numbers = other.counted, other._numbers
         self.thumbnails = other.thumbnails
+        self.searched_many = other.searched_many
 
     def call(self, call: Call) -> CallFacts:
         """Return how to write a call of one of our functions."""
@@ -175,6 +180,10 @@ class Clauses:
     def table_version(self, table: TableVersion) -> str:
         """Return the name under which a version of a table is read."""
         return as_of.table_version(self._planning, table)
+
+    def search_many(self, clause: SearchMany) -> str:
+        """Return the name of a table that holds what the searches find."""
+        return many.table_of(self._planning, clause)
 
     def embedding_name(self, clause: Convert) -> str:
         """Return the name of the column that a CONVERT adds."""

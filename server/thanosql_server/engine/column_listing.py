@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from thanosql_server.errors import ThanoSQLError
-from thanosql_server.storage.facts import COMMENT, DEFAULT, HOLDS, KEY, fact
+from thanosql_server.storage.facts import COMMENT, DEFAULT, HOLDS, KEY, TYPE, fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,7 @@ COLUMN_SCHEMA = pa.schema(
         pa.field("column_name", pa.string(), nullable=False),
         pa.field("ordinal_position", pa.int64(), nullable=False),
         pa.field("data_type", pa.string(), nullable=False),
+        pa.field("declared_type", pa.string()),
         pa.field("is_nullable", pa.bool_(), nullable=False),
         pa.field("column_default", pa.string()),
         pa.field("key_position", pa.int64()),
@@ -98,6 +99,7 @@ def _rows(space: Space, name: str) -> Iterator[dict[str, object]]:
             "column_name": field.name,
             "ordinal_position": place,
             "data_type": str(field.type),
+            "declared_type": fact(field, TYPE),
             "is_nullable": field.nullable,
             "column_default": fact(field, DEFAULT),
             "key_position": int(key) if key else None,

@@ -67,6 +67,11 @@ def media_of(written: TypeText) -> str | None:
     return word.lower() if word in MEDIA else None
 
 
+def spelled(written: TypeText) -> str:
+    """Return a type as it was written, in capitals and without needless spaces."""
+    return " ".join(written.text.upper().split())
+
+
 def column_type(context: SessionContext, written: TypeText) -> pa.DataType:
     """Return the type of a column.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from thanosql_server.engine.actions import action, may_create
-from thanosql_server.engine.column_types import column_type, media_of
+from thanosql_server.engine.column_types import column_type, media_of, spelled
 from thanosql_server.engine.defaults import checked_default
 from thanosql_server.engine.keys import declared
 from thanosql_server.engine.places import place_of
@@ -15,7 +15,7 @@ from thanosql_server.engine.targets import at, column_of
 from thanosql_server.storage import alterations
 from thanosql_server.storage.columns import storable_field
 from thanosql_server.storage.constraints import with_constraints
-from thanosql_server.storage.facts import COMMENT, DEFAULT, HOLDS, with_facts
+from thanosql_server.storage.facts import COMMENT, DEFAULT, HOLDS, TYPE, with_facts
 
 if TYPE_CHECKING:
     from thanosql_server.control import Control
@@ -60,6 +60,7 @@ def declared_field(planning: Planning, column: ColumnDefinition) -> pa.Field:
         DEFAULT: default,
         COMMENT: column.comment,
         HOLDS: media_of(column.type),
+        TYPE: spelled(column.type),
     }
     return with_facts(field, facts)
 

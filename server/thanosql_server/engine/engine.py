@@ -130,8 +130,8 @@ class Engine:
         """Return the plan that loads rows into a table; no row has been read then.
 
         Raises:
-            ThanoSQLError: no table can be there, or the caller may not load any; what
-                else is wrong shows in the run.
+            PermissionDenied: the caller may only read.
+            ThanoSQLError: no table can be there; what else is wrong shows in the run.
         """
         control = control or Control()
         check_statement(target, control)
@@ -152,10 +152,21 @@ class Engine:
         names = [*self._environment.workspace.schemas.names(), SYSTEM_SCHEMA]
         return [(CATALOG, name) for name in names]
 
-    def tables(self, *, columns: bool = False) -> Iterator[TableInfo]:
-        """Yield every table and view, with its columns if asked for."""
-        yield from table_infos(self._environment.workspace, columns=columns)
-        yield from views.view_infos(self._environment, columns=columns)
+    def tables(
+        self,
+        *,
+        columns: bool = False,
+        wanted: Callable[[str, str, str], bool] | None = None,
+    ) -> Iterator[TableInfo]:
+        """Yield tables and views, with their columns if asked for.
+
+        Args:
+            columns: whether to open each table, and plan each view, for its columns.
+            wanted: of catalog, schema and name; None for all.
+        """
+        environment = self._environment
+        yield from table_infos(environment.workspace, columns=columns, wanted=wanted)
+        yield from views.view_infos(environment, columns=columns, wanted=wanted)
 
     def preload(self) -> None:
         """Import the code of the workspace's models, which takes seconds."""

@@ -22,23 +22,33 @@ PLAN_TYPE = "thanosql"
 
 _EVERY_ROW = (
     "full scan: every row is compared; only the nearest are looked for where one table "
-    "is ordered by one comparison, nearest first, with a LIMIT"
+    "is ordered by one comparison, nearest first, with a LIMIT before any join, and "
+    "its conditions can be checked where it is read (others are a Filter in the plan)"
 )
 
 
 def search_path(
     planning: Planning, frame: DataFrame, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """Yield one row of EXPLAIN about the search that a query holds, if it holds one."""
+    """Yield rows of EXPLAIN about the searches that a query holds, if it holds any."""
     plan = frame.logical_plan()
-    if type(plan.to_variant()).__name__ != "Explain" or not planning.clauses.queries:
+    if type(plan.to_variant()).__name__ != "Explain":
+        return
+    for many in planning.clauses.searched_many:
+        yield from _row(many.describe(), schema)
+    if not planning.clauses.queries:
         return
     context = planning.environment.contexts.new(planning.catalog)
     optimized = adopt(context, plan.inputs()[0]).optimized_logical_plan()
     tables = planning.catalog.tables.handed_out
-    hint = give_hints(optimized, planning.clauses.queries, tables)
-    searched = [table for table in tables if table.top_k is not None]
-    text = _described(planning, hint, searched[-1]) if hint else _EVERY_ROW
+    hints = give_hints(optimized, planning.clauses.queries, tables)
+    for hint in hints:
+        yield from _row(_described(planning, hint.top_k, hint.table), schema)
+    if not hints:
+        yield from _row(_EVERY_ROW, schema)
+
+
+def _row(text: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
     row = pa.table({"plan_type": [PLAN_TYPE], "plan": [text]})
     yield from row.cast(schema).to_batches()
 

@@ -55,11 +55,16 @@ def comparison_function(
     guard: Guard,
     *,
     operand: int = 0,
+    scores: Callable[[pa.Array], pa.Array] | None = None,
 ) -> ScalarUDF:
-    """Return `name(vectors, label)`, or `name(label, vectors)` if `operand` is 1."""
+    """Return `name(vectors, label)`, or `name(label, vectors)` if `operand` is 1.
+
+    `scores` computes what the comparison does, perhaps together with others.
+    """
+    compute = scores or comparison.scores
 
     def evaluate(*arguments: pa.Array) -> pa.Array:
-        return guard(lambda: comparison.scores(arguments[operand]))
+        return guard(lambda: compute(arguments[operand]))
 
     types = [pa.string(), pa.string()]
     types[operand] = column

@@ -9,21 +9,18 @@ import pyarrow as pa
 
 from thanosql_server.engine.actions import action
 from thanosql_server.engine.loading import APPEND, REPLACE, load, reported
-from thanosql_server.engine.places import Place, place_of
+from thanosql_server.engine.places import place_at
 from thanosql_server.engine.session import CATALOG, SCHEMA
-from thanosql_server.errors import (
-    InvalidStatement,
-    UndefinedTable,
-    nearest,
-)
-from thanosql_server.sql.nodes import Statement, TableName
+from thanosql_server.errors import InvalidStatement, UndefinedTable, nearest
+from thanosql_server.sql.names import quote
+from thanosql_server.sql.nodes import Statement
 from thanosql_server.storage.facts import without_facts
 
 if TYPE_CHECKING:
     from thanosql_server.control import Control
+    from thanosql_server.engine.places import Place
     from thanosql_server.engine.plan import Plan
     from thanosql_server.engine.planning import Planning
-    from thanosql_server.storage.workspace import Workspace
 
 _OF_A_RESULT = b"ARROW:FLIGHT:SQL:"
 """Metadata of columns begins so that tells where a result came from."""
@@ -47,6 +44,10 @@ class Ingest(Statement):
     if_exists: str
     create: bool
 
+    def __str__(self) -> str:
+        parts = (self.catalog, self.schema, self.table)
+        return ".".join(quote(part) for part in parts if part is not None)
+
 
 def ingest(planning: Planning, node: Ingest, rows: pa.RecordBatchReader) -> Plan:
     """Load the rows in one commit, or nothing of them.
@@ -57,7 +58,9 @@ def ingest(planning: Planning, node: Ingest, rows: pa.RecordBatchReader) -> Plan
         rows: read once, batch by batch, while the plan runs; whatever they raise ends
             the plan and leaves the table as it was.
     """
-    place = _place(planning.environment.workspace, node)
+    catalog = CATALOG if node.catalog is None else node.catalog
+    schema = SCHEMA if node.schema is None else node.schema
+    place = place_at(planning.environment.workspace, (catalog, schema, node.table))
 
     def work(control: Control) -> int:
         _check_presence(place, node)
@@ -65,12 +68,6 @@ def ingest(planning: Planning, node: Ingest, rows: pa.RecordBatchReader) -> Plan
         return load(planning, place, source, node.if_exists, control)
 
     return action(work)
-
-
-def _place(workspace: Workspace, node: Ingest) -> Place:
-    schema = SCHEMA if node.schema is None else node.schema
-    catalog = CATALOG if node.catalog is None else node.catalog
-    return place_of(workspace, TableName((catalog, schema, node.table), None))
 
 
 def _check_presence(place: Place, node: Ingest) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from thanosql_server.engine.catalog import SYSTEM_SCHEMA, TARGET_SCHEMA
 from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.errors import ThanoSQLError, UndefinedObject
-from thanosql_server.sql.nodes import TableName
 
 if TYPE_CHECKING:
+    from thanosql_server.sql.nodes import TableName
     from thanosql_server.storage.schemas import Space
     from thanosql_server.storage.tables import TableStore
     from thanosql_server.storage.views import ViewStore
@@ -54,19 +54,23 @@ def place_of(workspace: Workspace, table: TableName) -> Place:
     Raises:
         UndefinedObject: the schema or the catalog is not there, or is the server's own.
     """
-    *qualifiers, name = table.parts
-    qualifier = TableName(tuple(qualifiers or [SCHEMA]), table.position)
-    schema = schema_of(qualifier)
+    try:
+        return place_at(workspace, table.parts)
+    except ThanoSQLError as error:
+        raise error.at(table.position) from None
+
+
+def place_at(workspace: Workspace, parts: tuple[str, ...]) -> Place:
+    """Return the place of a name that no statement has written; see `place_of`."""
+    *qualifiers, name = parts
+    *catalog, schema = qualifiers or [SCHEMA]
+    _require_catalog(catalog)
     if schema in RESERVED:
         raise UndefinedObject(
             f"tables cannot be written in schema '{schema}'; "
-            f"they live in '{SCHEMA}' and in schemas made with CREATE SCHEMA",
-            position=table.position,
+            f"they live in '{SCHEMA}' and in schemas made with CREATE SCHEMA"
         )
-    try:
-        return Place(workspace.schemas.open(schema), name)
-    except ThanoSQLError as error:
-        raise error.at(table.position) from None
+    return Place(workspace.schemas.open(schema), name)
 
 
 def schema_of(name: TableName) -> str:
@@ -75,10 +79,16 @@ def schema_of(name: TableName) -> str:
     Raises:
         UndefinedObject: the catalog is not there.
     """
-    *qualifiers, schema = name.parts
-    if qualifiers in ([], [CATALOG]):
-        return schema
-    raise UndefinedObject(
-        f"there is no catalog '{'.'.join(qualifiers)}'; the only one is '{CATALOG}'",
-        position=name.position,
-    )
+    *catalog, schema = name.parts
+    try:
+        _require_catalog(catalog)
+    except ThanoSQLError as error:
+        raise error.at(name.position) from None
+    return schema
+
+
+def _require_catalog(qualifiers: list[str]) -> None:
+    if qualifiers not in ([], [CATALOG]):
+        raise UndefinedObject(
+            f"there is no catalog '{'.'.join(qualifiers)}'; the only one is '{CATALOG}'"
+        )

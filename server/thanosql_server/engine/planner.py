@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from thanosql_server.engine.provider import TopK
+from thanosql_server.engine.session import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _PASS_THROUGH = {"Projection", "SubqueryAlias"}
 _TO_FLOAT = (" AS Float32)", " AS Float64)")
+_SEARCHED = _PASS_THROUGH | {"Sort", "Filter"}
+"""What stands between the k best rows and the table that they are from."""
 _ORDER_KEEPING = _PASS_THROUGH | {"Filter", "Limit", "TableScan", "EmptyRelation"}
 
 
@@ -34,10 +37,25 @@ def keeps_row_order(plan: LogicalPlan) -> bool:
     return all(_kind(node) in _ORDER_KEEPING for node in _nodes(plan))
 
 
+@dataclass(frozen=True)
+class Hint:
+    """A top-k that was recognised.
+
+    Attributes:
+        sort: the node of the plan.
+        table: the last of the table objects that have the hint.
+        top_k: the hint.
+    """
+
+    sort: LogicalPlan
+    table: LanceTable
+    top_k: TopK
+
+
 def give_hints(
     plan: LogicalPlan, queries: Queries, tables: list[LanceTable]
-) -> TopK | None:
-    """Leave a top-k or limit hint on the one table of `plan`, if it has that shape.
+) -> list[Hint]:
+    """Leave top-k and limit hints on tables of `plan` where it has that shape.
 
     Args:
         plan: the optimized logical plan.
@@ -45,27 +63,42 @@ def give_hints(
         tables: the table objects handed out while this statement was planned.
 
     Returns:
-        The top-k hint that was given, if any.
+        The top-k hints that were given.
     """
     scans = [node for node in _nodes(plan) if _kind(node) == "TableScan"]
-    if len(scans) != 1 or not tables:
-        return None
-    # Resolving names may have opened the table more than once; only the last object
-    # is in the plan, and a hint on the others does nothing.
-    *_, name = scans[0].to_variant().fqn()
-    hint = _top_k(plan, queries)
-    fetch = scans[0].to_variant().fetch()
-    for table in tables:
-        if table.name == name:
-            table.top_k = hint
-            table.limit = fetch
-    return hint
+    names = [_name(scan) for scan in scans]
+    # Resolving names may have opened a table more than once; only the last object is in
+    # the plan, and a hint on the others does nothing. Of two that are in the plan it
+    # cannot be told which is which.
+    alone = {
+        name: [table for table in tables if table.name == name]
+        for name in names
+        if names.count(name) == 1
+    }
+    for scan, name in zip(scans, names, strict=True):
+        for table in alone.get(name, ()):
+            table.limit = scan.to_variant().fetch()
+            table.top_k = None
+    found = []
+    for node in _nodes(plan):
+        top_k = _top_k(node, queries) if _kind(node) == "Sort" else None
+        if top_k is None:
+            continue
+        same = alone.get(_name(_below(node, _SEARCHED)), [])
+        for table in same:
+            table.top_k = top_k
+        found += [Hint(node, table, top_k) for table in same[-1:]]
+    return found
 
 
-def _top_k(plan: LogicalPlan, queries: Queries) -> TopK | None:
-    sort = _below(plan, _PASS_THROUGH | {"Limit"})
-    if _kind(sort) != "Sort":
-        return None
+def _name(scan: LogicalPlan) -> str:
+    """Return the schema and the name of a table, as `LanceTable.name` has them."""
+    variant: Any = scan.to_variant()
+    _, schema, name = variant.fqn()
+    return f"{schema or SCHEMA}.{name}"
+
+
+def _top_k(sort: LogicalPlan, queries: Queries) -> TopK | None:
     variant: Any = sort.to_variant()
     keys, k = variant.sort_exprs(), variant.get_fetch_val()
     if not k or len(keys) != 1 or keys[0].nulls_first():

@@ -133,6 +133,20 @@ class Planning:
             self.environment, self.statement, self.arguments, control=self.control
         )
 
+    def apart(self) -> Planning:
+        """Return the planning of a query in this statement that runs by itself."""
+        inner = Planning(
+            self.environment,
+            self.statement,
+            self.arguments,
+            self.stored,
+            control=self.control,
+            outer=self,
+        )
+        inner.catalog.reading.path = self.catalog.reading.path
+        inner.catalog.reading.apart()
+        return inner
+
     def schema_of(self, body: str) -> pa.Schema:
         """Return the columns of a rewritten clause body."""
         try:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as pads
 
 from thanosql_server.control import Control
+from thanosql_server.engine.session import SCHEMA
 from thanosql_server.search.int8_product import Int8Product
 from thanosql_server.search.nearest import Nearest, Search
 from thanosql_server.search.resident import Residents
@@ -22,8 +24,6 @@ from thanosql_server.storage.tables import ROW_ID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import pyarrow.compute as pc
 
     from thanosql_server.search.exact import Comparison
     from thanosql_server.storage.tables import Table
@@ -55,22 +55,21 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
 
     Args:
         table: the table.
+        name: schema and name by which plans know it; its own name in the default
+            schema, if not given.
         row_ids: whether to show the row ids as a column.
-        shown_as: the name by which the plan knows it; the table's own if not given.
     """
 
     def __new__(
-        cls, table: Table, *, row_ids: bool = False, shown_as: str = ""
+        cls, table: Table, name: str = "", *, row_ids: bool = False
     ) -> LanceTable:
         """Make the Arrow object below, which takes no arguments."""
         dataset: LanceTable = pads.Dataset.__new__(cls)
         return dataset
 
-    def __init__(
-        self, table: Table, *, row_ids: bool = False, shown_as: str = ""
-    ) -> None:
+    def __init__(self, table: Table, name: str = "", *, row_ids: bool = False) -> None:
         self.table = table
-        self.name = shown_as or table.name
+        self.name = name or f"{SCHEMA}.{table.name}"
         self.row_ids = row_ids
         schema = without_facts(table.schema)
         self._schema = schema.append(ROW_ID_FIELD) if row_ids else schema
@@ -94,7 +93,7 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
         self, columns: list[str] | None = None, filter: Any = None, **_: Any
     ) -> _Scanner:
         """Return a lazy scan of the whole table."""
-        return _Scanner(self, columns, filter)
+        return _Scanner(self, columns, _expression(filter))
 
 
 class RowsTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
@@ -155,6 +154,14 @@ class StreamTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
         return pads.Scanner.from_batches(self._rows, columns=columns, filter=filter)
 
 
+def _expression(filter: Any) -> pc.Expression | None:
+    """Return a filter as an expression: of a join ON true it is a plain value."""
+    if filter is None or isinstance(filter, pc.Expression):
+        return filter
+    value = filter.as_py() if isinstance(filter, pa.Scalar) else filter
+    return pc.scalar(bool(value))
+
+
 @dataclass(frozen=True)
 class _Fragment:
     source: LanceTable
@@ -166,7 +173,7 @@ class _Fragment:
         filter: Any = None,
         **_: Any,
     ) -> _Scanner:
-        return _Scanner(self.source, columns, filter)
+        return _Scanner(self.source, columns, _expression(filter))
 
 
 @dataclass(frozen=True)
@@ -184,7 +191,10 @@ class _Scanner:
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
         try:
-            yield from self._batches()
+            for batch in self._batches():
+                # DataFusion takes 128 batches before it looks whether it is to stop.
+                self.source.control.check()
+                yield batch
         except Exception as error:
             # DataFusion hands exceptions of Python code on as text only.
             self.source.failure = error

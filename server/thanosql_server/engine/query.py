@@ -8,6 +8,7 @@ from thanosql_server.engine.executor import in_thread, stream
 from thanosql_server.engine.explain import search_path
 from thanosql_server.engine.faults import translate
 from thanosql_server.engine.planner import give_hints, keeps_row_order
+from thanosql_server.engine.presorted import presorted
 from thanosql_server.engine.session import adopt
 from thanosql_server.errors import ResourceExhausted, ThanoSQLError
 
@@ -74,13 +75,13 @@ def _streamed(
 ) -> Batches:
     delivered = False
     try:
-        for batch in stream(_hinted(planning, frame), schema, control):
+        for batch in stream(hinted(planning, frame), schema, control):
             delivered = delivered or batch is not None
             yield batch
     except Exception as error:
-        failure = _failure(planning, error)
-        if not isinstance(failure, ResourceExhausted) or delivered:
-            raise failure from None
+        cause = failure(planning, error)
+        if not isinstance(cause, ResourceExhausted) or delivered:
+            raise cause from None
     else:
         return
     # A hash join holds one side in memory and cannot spill; a sort-merge join can.
@@ -95,27 +96,30 @@ def _again_with_sorted_joins(
     try:
         yield from stream(adopt(context, frame.logical_plan()), schema, control)
     except Exception as error:
-        raise _failure(planning, error) from None
+        raise failure(planning, error) from None
 
 
-def _hinted(planning: Planning, frame: DataFrame) -> DataFrame:
+def hinted(planning: Planning, frame: DataFrame) -> DataFrame:
     """Return the frame to execute, after leaving hints on its table."""
     plan = frame.optimized_logical_plan()
     clauses, tables = planning.clauses, planning.catalog.tables.handed_out
-    give_hints(plan, clauses.queries, tables)
+    hints = give_hints(plan, clauses.queries, tables)
     for table in tables:
         table.nearest, table.control = planning.environment.nearest, planning.control
     if clauses.counted:
         for table in tables:
             table.batch_rows = EMBEDDING_BATCH_ROWS
-    if not tables or not keeps_row_order(plan):
+    in_order = keeps_row_order(plan)
+    if not tables or not (in_order or hints):
         return frame
     # Several partitions would hand over their rows as they come.
     context = planning.environment.contexts.new(planning.catalog, partitions=1)
-    return adopt(context, plan)
+    if in_order:
+        return adopt(context, plan)
+    return presorted(context, plan, hints) or frame
 
 
-def _failure(planning: Planning, error: BaseException) -> ThanoSQLError:
+def failure(planning: Planning, error: BaseException) -> ThanoSQLError:
     """Return what really went wrong: a function's own exception comes first."""
     scans = (table.failure for table in planning.catalog.tables.handed_out)
     cause = planning.failure or next(filter(None, scans), None) or error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from thanosql_server.engine.columns import find_column
@@ -13,6 +14,7 @@ from thanosql_server.errors import (
     UndefinedColumn,
 )
 from thanosql_server.search.exact import Comparison
+from thanosql_server.search.together import Together
 from thanosql_server.search.vectors import dim_of, is_vector_type
 from thanosql_server.sql.names import (
     SEARCH_RESULT,
@@ -51,9 +53,8 @@ def facts(planning: Planning, clause: Search, body: str) -> SearchFacts:
     schema = planning.schema_of(body)
     column = _embedding_column(clause, handle, schema, options)
     dtype = schema.field(column).type
-    functions = tuple(
-        _similarity(planning, handle, item, dtype) for item in clause.items
-    )
+    comparisons = [_comparison(planning, handle, item) for item in clause.items]
+    functions = _registered(planning, comparisons, dtype)
     names = _similarity_names(clause, handle, column, options)
     return SearchFacts(
         column,
@@ -107,10 +108,10 @@ def _embedding_column(
     return column
 
 
-def _similarity(
-    planning: Planning, handle: ModelHandle, item: SearchItem, dtype: pa.DataType
-) -> str:
-    """Register the similarity function of one query item and return its name."""
+def _comparison(
+    planning: Planning, handle: ModelHandle, item: SearchItem
+) -> Comparison:
+    """Return the comparison with one query item."""
     position = item.position
     if item.kind not in handle.family.media:
         raise NotSupported(
@@ -119,14 +120,24 @@ def _similarity(
             position=position,
         )
     query = _query(planning, handle, item, position)
-    function = planning.clauses.function_name("cosine_similarity")
-    comparison = Comparison(query)
-    planning.context.register_udf(
-        comparison_function(function, dtype, comparison, planning.guard)
-    )
-    planning.clauses.queries[function] = comparison
     planning.clauses.warm_up.append(query)
-    return function
+    return Comparison(query)
+
+
+def _registered(
+    planning: Planning, comparisons: list[Comparison], dtype: pa.DataType
+) -> tuple[str, ...]:
+    """Register the similarity functions of a SEARCH and return their names."""
+    together, names = Together(comparisons), []
+    for number, comparison in enumerate(comparisons):
+        name = planning.clauses.function_name("cosine_similarity")
+        scores = partial(together.scores, number) if len(comparisons) > 1 else None
+        planning.context.register_udf(
+            comparison_function(name, dtype, comparison, planning.guard, scores=scores)
+        )
+        planning.clauses.queries[name] = comparison
+        names.append(name)
+    return tuple(names)
 
 
 def _query(

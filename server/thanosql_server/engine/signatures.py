@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from thanosql_server.engine.parameters import NUMBERS
+from thanosql_server.engine.type_text import NUMBERS
 
 _REFUSAL = re.compile(
     r"satisfy a call to '(\w+)' function: coercion from (.*?) to the signature"

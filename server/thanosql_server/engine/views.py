@@ -18,7 +18,7 @@ from thanosql_server.sql.options import Parameter
 from thanosql_server.storage.views import View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from thanosql_server.control import Control
     from thanosql_server.engine.plan import Plan
@@ -74,10 +74,17 @@ def drop_view(planning: Planning, node: DropView) -> Plan:
     return action(work)
 
 
-def view_infos(environment: Environment, *, columns: bool) -> Iterator[TableInfo]:
-    """Yield every view, with its columns if asked for and if it can be used."""
+def view_infos(
+    environment: Environment,
+    *,
+    columns: bool,
+    wanted: Callable[[str, str, str], bool] | None = None,
+) -> Iterator[TableInfo]:
+    """Yield the views, with their columns if asked for and if they can be used."""
     for space in environment.workspace.schemas.all():
         for name in space.views.names():
+            if wanted and not wanted(CATALOG, space.schema, name):
+                continue
             key = (space.schema, name)
             schema = columns_of(environment, key) if columns else None
             yield TableInfo(CATALOG, space.schema, name, "VIEW", schema)

@@ -47,10 +47,10 @@ def rows_of(
     """
     ended = not announced_end
     for batch, metadata in _chunks(context, reader):
-        if batch is None:
-            ended = ended or _is_end(metadata)
-            continue
-        yield sound(batch)
+        if batch is not None:
+            yield sound(batch)
+        elif _is_end(metadata):
+            ended = True
     _check(context)
     if not ended:
         raise Cancelled("the client stopped before its last row")

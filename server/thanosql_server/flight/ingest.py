@@ -43,8 +43,8 @@ def do_put_ingest(
 ) -> DoPutUpdateResult:
     """Load the rows of the stream in one commit and return how many there were."""
     target = _target(command)
+    text = f"INGEST INTO {target}"
     own = command.options.get(STATEMENT_ID)
-    text = f"INGEST {target.table}"
     with service.running.begun(own or new_id(), context, text) as run:
         columns = columns_of(reader)
         batches = rows_of(context, reader, announced_end=own is not None)

@@ -27,11 +27,12 @@ from thanosql_proto.flight_sql import (
     CommandGetTableTypes,
     CommandGetXdbcTypeInfo,
 )
+from thanosql_server.flight import keys
 from thanosql_server.flight.service import Described
 from thanosql_server.flight.sql_info import SQL_INFO_SCHEMA, sql_info_batch
 from thanosql_server.flight.sql_types import XDBC_SCHEMA, size_of, type_name, xdbc_rows
 from thanosql_server.flight.status import border
-from thanosql_server.storage.facts import COMMENT, fact, primary_key
+from thanosql_server.storage.facts import COMMENT, fact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -62,34 +63,6 @@ TABLES = _columns(
 )
 TABLES_WITH_COLUMNS = TABLES.append(
     pa.field("table_schema", pa.binary(), nullable=False)
-)
-PRIMARY_KEYS = pa.schema(
-    [
-        *_columns(
-            "table_name", "column_name", optional=("catalog_name", "db_schema_name")
-        ),
-        pa.field("key_name", pa.string()),
-        pa.field("key_sequence", pa.int32(), nullable=False),
-    ]
-)
-
-
-def _side(prefix: str) -> list[pa.Field]:
-    optional = (f"{prefix}_catalog_name", f"{prefix}_db_schema_name")
-    required = (f"{prefix}_table_name", f"{prefix}_column_name")
-    return list(_columns(*required, optional=optional))
-
-
-FOREIGN_KEYS = pa.schema(
-    [
-        *_side("pk"),
-        *_side("fk"),
-        pa.field("key_sequence", pa.int32(), nullable=False),
-        pa.field("fk_key_name", pa.string()),
-        pa.field("pk_key_name", pa.string()),
-        pa.field("update_rule", pa.uint8(), nullable=False),
-        pa.field("delete_rule", pa.uint8(), nullable=False),
-    ]
 )
 
 
@@ -132,9 +105,13 @@ def _table_rows(engine: Engine, command: CommandGetTables) -> Iterator[Any]:
     schema = like(_optional(command, "db_schema_filter_pattern"))
     name = like(_optional(command, "table_name_filter_pattern"))
     kinds = set(command.table_types or TABLE_TYPES)
-    for table in sorted(engine.tables(columns=command.include_schema), key=_place):
-        listed = _same(catalog, table.catalog) and table.kind in kinds
-        if not (listed and schema(table.schema) and name(table.name)):
+
+    def wanted(catalog_: str, schema_: str, name_: str) -> bool:
+        return _same(catalog, catalog_) and schema(schema_) and name(name_)
+
+    tables = engine.tables(columns=command.include_schema, wanted=wanted)
+    for table in sorted(tables, key=_place):
+        if table.kind not in kinds:
             continue
         row = (table.catalog, table.schema, table.name, table.kind)
         yield (*row, described_columns(table)) if command.include_schema else row
@@ -172,20 +149,6 @@ def _table_kind_rows(engine: Engine, command: CommandGetTableTypes) -> Iterator[
     return ((kind,) for kind in TABLE_TYPES)
 
 
-def _key_rows(engine: Engine, command: CommandGetPrimaryKeys) -> Iterator[Any]:
-    catalog, schema = _optional(command, "catalog"), _optional(command, "db_schema")
-    for table in engine.tables(columns=True):
-        listed = _same(catalog, table.catalog) and _same(schema, table.schema)
-        if listed and table.name == command.table and table.columns is not None:
-            for place, column in enumerate(primary_key(table.columns), start=1):
-                yield table.catalog, table.schema, table.name, column, None, place
-
-
-def _no_rows(engine: Engine, command: Message) -> Iterator[Any]:
-    """Tables have no foreign keys."""
-    return iter(())
-
-
 def _xdbc_rows(engine: Engine, command: CommandGetXdbcTypeInfo) -> Iterator[Any]:
     return xdbc_rows(command.data_type if command.HasField("data_type") else None)
 
@@ -206,10 +169,10 @@ LISTINGS: dict[type[Message], Listing] = {
     CommandGetDbSchemas: Listing(SCHEMAS, _schema_rows),
     CommandGetTables: Listing(TABLES, _table_rows),
     CommandGetTableTypes: Listing(TABLE_KINDS, _table_kind_rows),
-    CommandGetPrimaryKeys: Listing(PRIMARY_KEYS, _key_rows),
-    CommandGetExportedKeys: Listing(FOREIGN_KEYS, _no_rows),
-    CommandGetImportedKeys: Listing(FOREIGN_KEYS, _no_rows),
-    CommandGetCrossReference: Listing(FOREIGN_KEYS, _no_rows),
+    CommandGetPrimaryKeys: Listing(keys.PRIMARY_KEYS, keys.primary_key_rows),
+    CommandGetExportedKeys: Listing(keys.FOREIGN_KEYS, keys.exported_key_rows),
+    CommandGetImportedKeys: Listing(keys.FOREIGN_KEYS, keys.imported_key_rows),
+    CommandGetCrossReference: Listing(keys.FOREIGN_KEYS, keys.cross_reference_rows),
     CommandGetXdbcTypeInfo: Listing(XDBC_SCHEMA, _xdbc_rows),
 }
 

@@ -9,6 +9,8 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from thanosql_proto.flight_sql import (
     ActionClosePreparedStatementRequest,
     ActionCreatePreparedStatementRequest,
@@ -29,9 +31,10 @@ from thanosql_server.flight.streams import drain, plan_batches
 if TYPE_CHECKING:
     from typing import Any
 
-    import pyarrow as pa
-
     from thanosql_server.flight.service import Service
+
+UNUSED_SECONDS = 3600.0
+"""How long a prepared statement waits to be used."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class PreparedStatements:
     end after `seconds` without use.
     """
 
-    def __init__(self, limit: int = 10_000, seconds: float = 3600.0) -> None:
+    def __init__(self, limit: int = 10_000, seconds: float = UNUSED_SECONDS) -> None:
         self._limit = limit
         self._seconds = seconds
         self._statements: OrderedDict[bytes, Prepared] = OrderedDict()
@@ -122,9 +125,21 @@ def create(
     return ActionCreatePreparedStatementResult(
         prepared_statement_handle=service.prepared.add(request.query),
         dataset_schema=_serialized(plan.schema) if plan.returns_rows else b"",
-        parameter_schema=_serialized(plan.parameters),
+        parameter_schema=_serialized(_bindable(plan.parameters)),
         is_update=not plan.returns_rows,
     )
+
+
+def _bindable(parameters: pa.Schema) -> pa.Schema:
+    """Return the types of parameters, text for those that are not known.
+
+    JDBC converts what it binds to these types, and to the type null nothing but NULL.
+    """
+    fields = [
+        field.with_type(pa.string()) if pa.types.is_null(field.type) else field
+        for field in parameters
+    ]
+    return pa.schema(fields)
 
 
 def _serialized(schema: pa.Schema) -> bytes:
@@ -174,12 +189,12 @@ def do_put_prepared_statement_update(
     """Run the statement once for every row of the stream and add up the counts."""
     prepared = service.prepared.get(command.prepared_statement_handle)
     with service.running.begun(new_id(), context, prepared.query) as run:
+        engine, query = service.engine, prepared.query
         # Without parameters, the stream has no columns.
         columns = columns_of(reader)
         if len(columns):
             rows = rows_of(context, reader)
-            engine, query = service.engine, prepared.query
             plan = plan_batches(engine, query, columns, rows, run.control)
         else:
-            plan = service.engine.plan(prepared.query, None, run.control)
+            plan = engine.plan(query, None, run.control)
         return DoPutUpdateResult(record_count=drain(plan, run, service.running))

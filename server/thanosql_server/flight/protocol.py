@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import pyarrow as pa
 
@@ -85,5 +85,15 @@ class Engine(Protocol):
     def schemas(self) -> list[tuple[str, str]]:
         """Return the schemas as (catalog, schema), the default one first."""
 
-    def tables(self, *, columns: bool) -> Iterable[TableInfo]:
-        """Yield every table, with its columns if asked for."""
+    def tables(
+        self,
+        *,
+        columns: bool,
+        wanted: Callable[[str, str, str], bool] | None = None,
+    ) -> Iterable[TableInfo]:
+        """Yield the tables, with their columns if asked for.
+
+        Args:
+            columns: whether to open each table for its columns.
+            wanted: of catalog, schema and name; None for all tables.
+        """

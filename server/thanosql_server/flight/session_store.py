@@ -99,6 +99,7 @@ class SessionStore:
 
     def _end_oldest(self) -> None:
         key, (_, settings) = self._kept.popitem(last=False)
+        self._fresh.pop(key, None)
         if settings.changed:
             self._ended[key] = None
         while len(self._ended) > self._limit:

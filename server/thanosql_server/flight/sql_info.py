@@ -19,7 +19,9 @@ from thanosql_proto.flight_sql_info import (
     SqlSupportedTransaction,
     SqlSupportedUnions,
     SqlTransactionIsolationLevel,
+    SupportedSqlGrammar,
 )
+from thanosql_server.flight.prepared import UNUSED_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,10 +86,12 @@ _TRUE = (
     SqlInfo.FLIGHT_SQL_SERVER_SQL,
     SqlInfo.FLIGHT_SQL_SERVER_BULK_INGESTION,
     SqlInfo.FLIGHT_SQL_SERVER_CANCEL,
+    SqlInfo.SQL_DDL_SCHEMA,
     SqlInfo.SQL_DDL_TABLE,
     SqlInfo.SQL_ALL_TABLES_ARE_SELECTABLE,
     SqlInfo.SQL_SUPPORTS_COLUMN_ALIASING,
     SqlInfo.SQL_NULL_PLUS_NULL_IS_NULL,
+    SqlInfo.SQL_SUPPORTS_NON_NULLABLE_COLUMNS,
     SqlInfo.SQL_SUPPORTS_TABLE_CORRELATION_NAMES,
     SqlInfo.SQL_SUPPORTS_EXPRESSIONS_IN_ORDER_BY,
     SqlInfo.SQL_SUPPORTS_ORDER_BY_UNRELATED,
@@ -101,11 +105,9 @@ _FALSE = (
     SqlInfo.FLIGHT_SQL_SERVER_SUBSTRAIT,
     SqlInfo.FLIGHT_SQL_SERVER_INGEST_TRANSACTIONS_SUPPORTED,
     SqlInfo.SQL_DDL_CATALOG,
-    SqlInfo.SQL_DDL_SCHEMA,
     SqlInfo.SQL_SUPPORTS_DIFFERENT_TABLE_CORRELATION_NAMES,
     # DataFusion takes the backslash as the escape character and no other.
     SqlInfo.SQL_SUPPORTS_LIKE_ESCAPE_CLAUSE,
-    SqlInfo.SQL_SUPPORTS_NON_NULLABLE_COLUMNS,
     SqlInfo.SQL_SUPPORTS_INTEGRITY_ENHANCEMENT_FACILITY,
     SqlInfo.SQL_SELECT_FOR_UPDATE_SUPPORTED,
     SqlInfo.SQL_STORED_PROCEDURES_SUPPORTED,
@@ -123,7 +125,8 @@ _INT32_FACTS = {
     SqlInfo.FLIGHT_SQL_SERVER_TRANSACTION: (
         SqlSupportedTransaction.SQL_SUPPORTED_TRANSACTION_NONE
     ),
-    SqlInfo.FLIGHT_SQL_SERVER_STATEMENT_TIMEOUT: 0,
+    # Of prepared statements that nobody uses, in milliseconds.
+    SqlInfo.FLIGHT_SQL_SERVER_STATEMENT_TIMEOUT: int(UNUSED_SECONDS * 1000),
     SqlInfo.FLIGHT_SQL_SERVER_TRANSACTION_TIMEOUT: 0,
     SqlInfo.SQL_IDENTIFIER_CASE: (
         SqlSupportedCaseSensitivity.SQL_CASE_SENSITIVITY_LOWERCASE
@@ -137,8 +140,8 @@ _INT32_FACTS = {
         SqlSupportedGroupBy.SQL_GROUP_BY_UNRELATED,
         SqlSupportedGroupBy.SQL_GROUP_BY_BEYOND_SELECT,
     ),
-    # The minimum grammar and the entry level have UPDATE and DELETE.
-    SqlInfo.SQL_SUPPORTED_GRAMMAR: 0,
+    SqlInfo.SQL_SUPPORTED_GRAMMAR: _bits(SupportedSqlGrammar.SQL_MINIMUM_GRAMMAR),
+    # The entry level has privileges, checked keys and transactions.
     SqlInfo.SQL_ANSI92_SUPPORTED_LEVEL: 0,
     SqlInfo.SQL_OUTER_JOINS_SUPPORT_LEVEL: _bits(
         SqlOuterJoinsSupportLevel.SQL_LIMITED_OUTER_JOINS,

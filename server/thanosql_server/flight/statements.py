@@ -126,19 +126,21 @@ def do_get_execute(
         return stream(plan, run, service.running, events=events)
 
 
-# ---- Cancel ----------------------------------------------------------------
-
-
 def do_put_execute(
     service: Service, context: Any, execute: Execute, reader: Any
 ) -> Completed:
     """Run a statement for many sets of parameters, which stream in as rows."""
-    run = service.running.start(execute.statement_id or new_id(), context)
-    columns = columns_of(reader)
-    rows = rows_of(context, reader, announced_end=True)
-    plan = plan_batches(service.engine, execute.query, columns, rows, run.control)
-    drain(plan, run, service.running)
-    return completed(run.control)
+    own = execute.statement_id or new_id()
+    with service.running.begun(own, context, execute.query) as run:
+        columns = columns_of(reader)
+        rows = rows_of(context, reader, announced_end=True)
+        engine = service.engine
+        plan = plan_batches(engine, execute.query, columns, rows, run.control)
+        drain(plan, run, service.running)
+        return completed(run.control)
+
+
+# ---- Cancel ----------------------------------------------------------------
 
 
 def cancel_statement(

@@ -141,6 +141,16 @@ def drain(plan: Plan, run: Run, running: Running) -> int:
 
 
 @contextmanager
+def _cancelling(run: Run) -> Iterator[None]:
+    """Cancel the run if nobody reads on, so that its scans and functions stop, too."""
+    try:
+        yield
+    except GeneratorExit:
+        run.control.cancel()
+        raise
+
+
+@contextmanager
 def _ending(run: Run, running: Running) -> Iterator[None]:
     """Take a run off the list when the block ends, and note how it did."""
     try:
@@ -165,6 +175,7 @@ def _messages(
         border(run.context),
         _ending(run, running),
         _closing(plan.run(run.control)) as steps,
+        _cancelling(run),
     ):
         for batch in steps:
             run.check()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Vector = NDArray[np.float32] | NDArray[np.float64]
     Mask = NDArray[np.bool_]
     RowIds = NDArray[np.uint64]
+    Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ class Comparison:
         Raises:
             InvalidData: a row has another length, if `strict`.
         """
-        scores, defined = _compared(column, self.query(), self.measure, self.strict)
+        each = _compared_each(column, [self.query()], self.measure, self.strict)
+        ((scores, defined),) = each
         return pa.array(scores, self.measure.dtype, mask=~defined)
 
     def nearest(
@@ -106,6 +108,7 @@ def nearest(
     measure: Measure = COSINE,
     *,
     strict: bool = False,
+    among: Sequence[Places] | None = None,
 ) -> list[Found]:
     """Return, for each of several vectors, the rows nearest to it.
 
@@ -117,6 +120,8 @@ def nearest(
         k: how many rows at the most.
         measure: how they are compared.
         strict: a row of another length is an error, not without a result.
+        among: for each vector which rows to compare it with, counted over all batches
+            and ascending; all of them by default.
 
     Returns:
         m times min(k, rows) rows; see `Comparison.nearest`.
@@ -125,25 +130,40 @@ def nearest(
         InvalidData: a row has another length, if `strict`.
     """
     best = [_Best(k) for _ in queries]
-    sign = -1 if measure.nearest_is_least else 1
+    sign, start = -1 if measure.nearest_is_least else 1, 0
     for batch in batches:
-        rows = batch.column(row_id).to_numpy()
-        for one, query in zip(best, queries, strict=True):
-            vectors = batch.column(column)
-            scores, defined = _compared(vectors, query, measure, strict)
+        ids, vectors = batch.column(row_id).to_numpy(), batch.column(column)
+        if among is None:
+            each = _compared_each(vectors, queries, measure, strict)
+            for one, (scores, defined) in zip(best, each, strict=True):
+                one.add(sign * scores[defined], ids[defined], ids[~defined])
+            continue
+        for one, query, chosen in zip(best, queries, among, strict=True):
+            low, high = np.searchsorted(chosen, (start, start + len(ids)))
+            here = chosen[low:high] - start
+            own, rows = vectors.take(pa.array(here)), ids[here]
+            ((scores, defined),) = _compared_each(own, [query], measure, strict)
             one.add(sign * scores[defined], rows[defined], rows[~defined])
+        start += len(ids)
     return [Found(one.ids, sign * one.ranks).filled(one.without, k) for one in best]
 
 
-def _compared(
-    column: pa.Array, query: Vector, measure: Measure, strict: bool
-) -> tuple[Vector, Mask]:
+def _compared_each(
+    column: pa.Array,
+    queries: Sequence[Vector] | Vector,
+    measure: Measure,
+    strict: bool,
+) -> list[tuple[Vector, Mask]]:
+    """Compare a column with vectors of one length, in one pass."""
+    if not len(queries):
+        return []
+    dim = len(queries[0])
     if strict:
         counts = lengths(column)
-        _same_length(counts, np.full_like(counts, len(query)), measure)
-    matrix, there = as_matrix(column, len(query))
-    scores, defined = measure.compare(matrix, query)
-    return scores, defined & there
+        _same_length(counts, np.full_like(counts, dim), measure)
+    matrix, there = as_matrix(column, dim)
+    each = measure.compare_each(matrix, list(queries))
+    return [(scores, defined & there) for scores, defined in each]
 
 
 def compare_rows(left: pa.Array, right: pa.Array, measure: Measure) -> pa.Array:

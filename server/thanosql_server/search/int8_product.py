@@ -47,7 +47,7 @@ class Int8Product:
             return self._torch is not None
 
     def __call__(self, rows: Bytes, queries: Bytes) -> NDArray[np.int32]:
-        """Return the products (n, m) of n rows (n, dim) with m queries (m, dim)."""
+        """Return the products (m, n) of n rows (n, dim) with m queries (m, dim)."""
         return _multiply(self._torch, rows, queries)
 
     def spread(self, work: Callable[[Item], None], items: Iterable[Item]) -> None:
@@ -87,8 +87,8 @@ class Int8Product:
 
 
 def _multiply(torch: Any, rows: Bytes, queries: Bytes) -> NDArray[np.int32]:
-    left = torch.from_numpy(rows)
-    right = torch.from_numpy(np.ascontiguousarray(queries.T))
+    left = torch.from_numpy(queries)
+    right = torch.from_numpy(rows).t()
     product: NDArray[np.int32] = torch._int_mm(left, right).numpy()
     return product
 

@@ -14,7 +14,7 @@ Numerical Algorithms, 3.1), a cosine, whose lengths are such sums too, by twice 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -33,11 +33,26 @@ if TYPE_CHECKING:
 LARGEST_DIM = 100_000
 """Of more numbers than this, sums of products of codes may not fit in 32 bits."""
 
+LARGEST_SUM = 2.0**31
+"""Below this are the products of codes."""
+
 _TINY = 1e-37
 """Lengths that float32 holds less exactly than others are off by less."""
 
 _SHORTEST, _LONGEST = 1e-100, 1e100
 """Lengths of a query between which no product with a row's runs over."""
+
+
+class Most(NamedTuple):
+    """The largest scale and error of some rows; the error may be infinite."""
+
+    scale: float
+    error: float
+
+    @classmethod
+    def of(cls, rows: Codes) -> Most:
+        """Return those of at least one row."""
+        return cls(float(rows.scale.max()), float(rows.error.max()))
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,33 @@ class CodedQuery:
         direction, as_bytes = exact.astype(np.float32), codes.astype(np.int8)
         return cls(measure, direction, as_bytes, scale, error * (1 + 1e-6), length)
 
+    def reaching(
+        self, rows: Codes, most: Most, products: NDArray[np.int32], least: float
+    ) -> NDArray[np.intp]:
+        """Return the rows whose upper limit may be `least` or more, and few others.
+
+        Nearly all rows are done with here, so this takes one comparison of integers:
+        a row's limit is at most that of one with its product and the largest scale and
+        error of all.
+
+        Args:
+            rows: n rows.
+            most: their largest scale and error.
+            products: (n,), the products of their codes with the query's.
+            least: a rank.
+        """
+        if self.measure is not COSINE:
+            return np.arange(len(rows))
+        steps = most.scale * float(self.scale)
+        wanted = least - self._of_query - most.error * self._of_error
+        if not 0 < wanted < LARGEST_SUM * steps:
+            return np.arange(len(rows))
+        near = np.flatnonzero(products >= int(wanted / steps * (1 - 1e-6)))
+        middle = products[near] * (rows.scale[near] * self.scale)
+        slack = rows.error[near] * np.float32(self._of_error)
+        reach: NDArray[np.intp] = near[middle + slack >= least - self._of_query]
+        return reach
+
     def limits(self, rows: Codes, products: NDArray[np.int32]) -> Limits:
         """Return numbers at most and at least as large as each row's rank.
 
@@ -95,8 +137,8 @@ class CodedQuery:
         middle = np.multiply(
             products, rows.scale * self.scale, dtype=np.float32, casting="same_kind"
         )
-        slack = rows.error * np.float32((1 + self.error) * (1 + 1e-6))
-        slack += np.float32((self.error + self._rounding(2)) * (1 + 1e-6))
+        slack = rows.error * np.float32(self._of_error)
+        slack += np.float32(self._of_query)
         return self._ranks(rows, middle, slack)
 
     def close_limits(self, rows: Codes) -> Limits:
@@ -106,6 +148,16 @@ class CodedQuery:
         slack = rows.error * np.float32(1 + self._rounding(3))
         slack += np.float32(self._rounding(3))
         return self._ranks(rows, middle, slack)
+
+    @property
+    def _of_error(self) -> float:
+        """What a row's error costs at most, times that error."""
+        return (1 + self.error) * (1 + 1e-6)
+
+    @property
+    def _of_query(self) -> float:
+        """What the query's error and the rounding of sums cost at most."""
+        return (self.error + self._rounding(2)) * (1 + 1e-6)
 
     def _rounding(self, sums: int) -> float:
         """Return a bound on the rounding of float32 sums that a limit allows for."""

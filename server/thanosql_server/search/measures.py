@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,6 +48,12 @@ class Measure:
     nearest_is_least: bool
     compare: Callable[[Matrix, Matrix], Compared]
 
+    def compare_each(self, left: Matrix, vectors: Sequence[Vector]) -> list[Compared]:
+        """Return what `compare` does for each of several vectors, in one pass."""
+        if self.compare is cosine and vectors:
+            return _cosines(left, vectors)
+        return [self.compare(left, vector) for vector in vectors]
+
     def column(self, left: Matrix, right: Matrix, there: Mask) -> pa.Array:
         """Return the results as a column, NULL where undefined or not `there`."""
         scores, defined = self.compare(left, right)
@@ -60,16 +66,36 @@ def cosine(left: Matrix, right: Matrix) -> Compared:
     BLAS adds up in an order that depends on where a row stands in its batch: equal rows
     got results that differ in the last bit. einsum does not, so that ties are ties.
     """
-    left, right = _alike(left, right)
-    dots, own = np.empty(len(left), left.dtype), np.empty(len(left), left.dtype)
-    other = np.empty(len(left) if right.ndim == 2 else 1, left.dtype)
-    other[:] = _dots(right, right) if right.ndim == 1 else 0
+    return _cosines(left, [right])[0]
+
+
+def _cosines(left: Matrix, rights: Sequence[Matrix]) -> list[Compared]:
+    """Return the same for several vectors; the lengths of `left` are computed once."""
+    alike = [_alike(left, right) for right in rights]
+    left = alike[0][0]
+    rights = [right for _, right in alike]
+    own = np.empty(len(left), left.dtype)
+    dots = [np.empty(len(left), left.dtype) for _ in rights]
+    others = [
+        np.empty(len(left) if right.ndim == 2 else 1, left.dtype) for right in rights
+    ]
+    for right, other in zip(rights, others, strict=True):
+        other[:] = _dots(right, right) if right.ndim == 1 else 0
     for part in _parts(left):
-        beside = right if right.ndim == 1 else right[part]
-        dots[part] = _dots(left[part], beside)
-        own[part] = _dots(left[part], left[part])
-        if right.ndim == 2:
-            other[part] = _dots(beside, beside)
+        rows = left[part]
+        own[part] = _dots(rows, rows)
+        for right, dot, other in zip(rights, dots, others, strict=True):
+            beside = right if right.ndim == 1 else right[part]
+            dot[part] = _dots(rows, beside)
+            if right.ndim == 2:
+                other[part] = _dots(beside, beside)
+    each = zip(rights, dots, others, strict=True)
+    return [_quotients(left, right, dot, own, other) for right, dot, other in each]
+
+
+def _quotients(
+    left: Matrix, right: Matrix, dots: Vector, own: Vector, other: Vector
+) -> Compared:
     low, high = _SAFE[left.dtype]
     safe = (own > low) & (own < high) & (other > low) & (other < high)
     with np.errstate(all="ignore"):

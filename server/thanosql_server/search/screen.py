@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from thanosql_server.search.limits import Most
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -26,8 +28,15 @@ BLOCK_ROWS = 16_384
 _BLOCK_PRODUCTS = 1 << 20
 """Products of one block at most, when there are many queries."""
 
-_THIN = 0.25
-"""Where fewer rows than this share are wanted, theirs are copied together first."""
+_FIRST_ROWS = 512
+"""Rows of which limits are drawn before any row is known to be near."""
+
+_THIN = 0.6
+"""Where fewer rows than this share are wanted, theirs are copied together first.
+
+Multiplying a row takes as long as reading it, so leaving rows out saves time even for
+the copies: of 250,000 x 512 half take 11.6 ms of one thread, all of them 15.4.
+"""
 
 
 class Stretch(NamedTuple):
@@ -55,15 +64,16 @@ def screen(
 
     def work(piece: Stretch) -> None:
         control.check()
-        kept, rows, hits = _wanted(piece)
-        if not len(kept):
+        piece, places = _gathered(piece)
+        if not len(piece.rows):
             return
-        products = product(rows.codes, codes)
-        for place, query in enumerate(queries):
-            lower, upper = query.limits(rows, products[:, place])
-            if hits is not None:
-                lower, upper = lower[hits], upper[hits]
-            found[place].add(kept, lower, upper)
+        most = Most.of(piece.rows)
+        products = product(piece.rows.codes, codes)
+        for query, candidates, own in zip(queries, found, products, strict=True):
+            for near in _near(piece, query, most, own, candidates):
+                lower, upper = query.limits(piece.rows[near], own[near])
+                positions = near if places is None else places[near]
+                candidates.add(piece.start + positions, lower, upper)
 
     rows = max(256, min(BLOCK_ROWS, _BLOCK_PRODUCTS // len(queries)))
     product.spread(work, _pieces(stretches, rows))
@@ -71,6 +81,32 @@ def screen(
         _closer(stretches, query, candidates.positions(), k)
         for query, candidates in zip(queries, found, strict=True)
     ]
+
+
+def _near(
+    piece: Stretch,
+    query: CodedQuery,
+    most: Most,
+    products: NDArray[np.int32],
+    candidates: _Candidates,
+) -> Iterator[Positions]:
+    """Yield the wanted rows of a piece that may reach the k-th best so far.
+
+    As long as there is none, a few rows are first to find one, as all would do.
+    """
+    start = 0
+    if candidates.least == -np.inf:
+        start = max(_FIRST_ROWS, 2 * candidates.k)
+        first = np.arange(min(start, len(piece.rows)))
+        yield first if piece.wanted is None else first[piece.wanted[first]]
+    rows = piece.rows[start:]
+    if not len(rows):
+        return
+    near = start + query.reaching(rows, most, products[start:], candidates.least)
+    if piece.wanted is not None:
+        near = near[piece.wanted[near]]
+    if len(near):
+        yield near
 
 
 def _pieces(stretches: Sequence[Stretch], size: int) -> Iterator[Stretch]:
@@ -81,15 +117,13 @@ def _pieces(stretches: Sequence[Stretch], size: int) -> Iterator[Stretch]:
             yield Stretch(start + at, rows[piece], mask)
 
 
-def _wanted(piece: Stretch) -> tuple[Positions, Codes, Positions | None]:
-    """Return the positions wanted, rows to multiply, and which of these are wanted."""
+def _gathered(piece: Stretch) -> tuple[Stretch, Positions | None]:
+    """Return the rows to multiply, and where they stood if some were left out."""
     start, rows, wanted = piece
-    if wanted is None:
-        return np.arange(start, start + len(rows)), rows, None
+    if wanted is None or np.count_nonzero(wanted) > _THIN * len(rows):
+        return piece, None
     hits = np.flatnonzero(wanted)
-    if len(hits) <= _THIN * len(rows):
-        return start + hits, rows[hits], None
-    return start + hits, rows, hits
+    return Stretch(start, rows.gathered(hits), None), hits
 
 
 def _closer(
@@ -101,27 +135,32 @@ def _closer(
         low, high = np.searchsorted(positions, (start, start + len(rows)))
         for at in range(low, high, BLOCK_ROWS):
             here = positions[at : min(at + BLOCK_ROWS, high)]
-            again.add(here, *query.close_limits(rows[here - start]))
+            again.add(here, *query.close_limits(rows.gathered(here - start)))
     return again.positions()
 
 
 class _Candidates:
-    """Rows whose upper limit reaches the k-th best lower limit; from any thread."""
+    """Rows whose upper limit reaches the k-th best lower limit; from any thread.
+
+    Attributes:
+        k: how many are looked for.
+        least: the k-th best lower limit so far.
+    """
 
     def __init__(self, k: int) -> None:
-        self._k = k
+        self.least = -np.inf
+        self.k = k
         self._lock = threading.Lock()
         self._lowers: Vector = np.empty(0)
-        self._least = -np.inf
         self._found: list[tuple[Positions, Vector]] = []
 
     def add(self, positions: Positions, lower: Vector, upper: Vector) -> None:
         """Take rows into account whose ranks lie between `lower` and `upper`."""
-        better = lower[lower > self._least]
+        better = lower[lower > self.least]
         if len(better):
             with self._lock:
                 self._raise(better)
-        keep = np.flatnonzero(upper >= self._least)
+        keep = np.flatnonzero(upper >= self.least)
         if len(keep):
             with self._lock:
                 self._found.append((positions[keep], upper[keep]))
@@ -132,13 +171,13 @@ class _Candidates:
             return np.empty(0, np.intp)
         places, limits = zip(*self._found, strict=True)
         positions, upper = np.concatenate(places), np.concatenate(limits)
-        kept: Positions = np.sort(positions[upper >= self._least])
+        kept: Positions = np.sort(positions[upper >= self.least])
         return kept
 
     def _raise(self, better: Vector) -> None:
         lowers = np.concatenate([self._lowers, better])
-        if len(lowers) > self._k:
-            lowers = np.partition(lowers, len(lowers) - self._k)[-self._k :]
+        if len(lowers) > self.k:
+            lowers = np.partition(lowers, len(lowers) - self.k)[-self.k :]
         self._lowers = lowers
-        if len(lowers) == self._k:
-            self._least = float(lowers.min())
+        if len(lowers) == self.k:
+            self.least = float(lowers.min())

@@ -100,6 +100,16 @@ class Place:
             return cursor.word(-2) == "DISTINCT" and cursor.word(-3) in ("IS", "NOT")
         return before.word in BEFORE_EXPRESSION
 
+    def takes_table(self, cursor: Cursor) -> bool:
+        """Whether a function called here gives a table: in a FROM, after a JOIN."""
+        before, frame = cursor.peek(-1), self._frames[-1]
+        if before is None:
+            return False
+        if before.word == "FROM":
+            return cursor.word(-2) != "DISTINCT"
+        listed = frame.is_query and frame.section == "FROM"
+        return before.word == "JOIN" or (listed and before.is_symbol(","))
+
     def begins_item(self, cursor: Cursor) -> bool:
         """Whether an item of a select list begins here.
 

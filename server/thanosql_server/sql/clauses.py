@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from thanosql_server.sql.calls import Place, is_call, read_call
+from thanosql_server.sql.many import is_search_many, read_search_many
 from thanosql_server.sql.nodes import (
     Convert,
     ListObjects,
@@ -155,6 +156,9 @@ class _Scan:
         if token.kind is Kind.WORD or token.kind is Kind.QUOTED:
             if is_clause(cursor, surely=cursor.index == self._first):
                 self._clauses.append(_read_clause(cursor))
+                return
+            if is_search_many(cursor, self._place):
+                self._clauses.append(read_search_many(cursor, _scan))
                 return
             if is_call(cursor, self._place):
                 call = read_call(cursor, self._place, self._step, self._calls)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.errors import Position
     from thanosql_server.sql.constraints import Constraint
+    from thanosql_server.sql.many import SearchMany
     from thanosql_server.sql.versions import TableVersion
 
 __all__ = [
@@ -87,13 +88,10 @@ class Span:
 
 @dataclass(frozen=True)
 class TableName:
-    """A table's name as SQL reads it: unquoted parts in lower case.
-
-    `position` is None if the name comes from elsewhere than a text.
-    """
+    """A table's name as SQL reads it: unquoted parts in lower case."""
 
     parts: tuple[str, ...]
-    position: Position | None
+    position: Position
 
     @property
     def name(self) -> str:
@@ -266,7 +264,7 @@ class ListObjects:
     span: Span
 
 
-Clause: TypeAlias = Convert | Search | Print | ListObjects
+Clause: TypeAlias = "Convert | Search | Print | ListObjects | SearchMany"
 
 
 @dataclass(frozen=True, kw_only=True)

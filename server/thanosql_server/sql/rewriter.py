@@ -14,6 +14,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from thanosql_server.errors import Position
+from thanosql_server.sql.many import SearchMany
+from thanosql_server.sql.moments import Moment, moments_in
 from thanosql_server.sql.nodes import (
     Call,
     Convert,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.sql.nodes import Clause, Query, Span
 
-    _Insert: TypeAlias = Clause | Placeholder | Call | TableVersion
+    _Insert: TypeAlias = Clause | Placeholder | Call | TableVersion | Moment
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,10 @@ class Facts(Protocol):
         """Return the qualified name under which a version of a table is read."""
         ...
 
+    def search_many(self, clause: SearchMany) -> str:
+        """Return the name of a table that holds what the searches find."""
+        ...
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -220,8 +226,15 @@ class _Writer:
 
 
 def _write_query(writer: _Writer, query: Query, facts: Facts) -> None:
-    """Copy the query's text, but for clauses, calls and placeholders."""
-    inserts = (*query.clauses, *query.parameters, *query.calls, *query.versions)
+    """Copy the query's text, but for clauses, calls and what else is not plain."""
+    bodies = [clause.span for clause in query.clauses]
+    moments = [
+        moment
+        for moment in moments_in(query.source, query.span)
+        if not any(body.start <= moment.span.start < body.end for body in bodies)
+    ]
+    inserts: list[_Insert] = [*query.clauses, *query.parameters, *query.calls]
+    inserts += [*query.versions, *moments]
     in_order = deque(sorted(inserts, key=lambda one: one.span.start))
     _write_piece(writer, query.source, query.span, in_order, facts)
 
@@ -242,6 +255,8 @@ def _write_piece(
             alias = "" if insert.has_alias else f" AS {quote(insert.table.name)}"
             name = facts.table_version(insert)
             writer.add(name + alias, insert.span.start, verbatim=False)
+        elif isinstance(insert, Moment):
+            writer.add(insert.sql, insert.span.start, verbatim=False)
         else:
             _write_clause(writer, insert, facts)
         offset = insert.span.end
@@ -287,6 +302,9 @@ def _write_clause(writer: _Writer, clause: Clause, facts: Facts) -> None:
     origin = clause.span.start
     if isinstance(clause, ListObjects):
         writer.add(f"({facts.listing(clause)}\n)", origin, verbatim=False)
+        return
+    if isinstance(clause, SearchMany):
+        writer.add(facts.search_many(clause), origin, verbatim=False)
         return
     alias, result = writer.aliases()
     body = writer.inner()

@@ -31,7 +31,10 @@ CONSTRAINTS = b"thanosql:constraints"
 KEY_NAME = b"thanosql:key_name"
 """Of a table: the name of its primary key."""
 
-_DECLARED = (DEFAULT, KEY, COMMENT, CONSTRAINTS)
+TYPE = b"thanosql:type"
+"""Of a column: its type as it was written, such as VARCHAR(20)."""
+
+_DECLARED = (DEFAULT, KEY, COMMENT, CONSTRAINTS, TYPE)
 
 
 def fact(of: pa.Field | pa.Schema, key: bytes) -> str | None:
@@ -43,9 +46,10 @@ def fact(of: pa.Field | pa.Schema, key: bytes) -> str | None:
 def with_facts(
     of: pa.Field | pa.Schema, facts: Mapping[bytes, str | None]
 ) -> pa.Field | pa.Schema:
-    """Return the column or table with these facts besides those it has."""
+    """Return the column or table with these facts too; None takes one back."""
+    kept = {k: v for k, v in (of.metadata or {}).items() if k not in facts}
     given = {key: value.encode() for key, value in facts.items() if value is not None}
-    return of.with_metadata({**(of.metadata or {}), **given})
+    return of.with_metadata({**kept, **given})
 
 
 def primary_key(schema: pa.Schema) -> list[str]:

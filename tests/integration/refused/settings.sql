@@ -9,7 +9,7 @@ SET datafusion.execution.batch_size = 1
 SET SESSION statement_timeoute TO 5
 
 -- ProgrammingError 42704 1,7
--- there is no setting 'hnsw.ef'; SHOW ALL lists them
+-- there is no setting 'hnsw.ef'; did you mean 'hnsw.ef_search'?
 RESET hnsw.ef
 
 -- ProgrammingError 42704 1,6
@@ -24,7 +24,7 @@ SET statement_timeout = 'soon'
 -- hnsw.ef_search must be a whole number from 1 to 100000, not 0
 SET hnsw.ef_search TO 0
 
--- ProgrammingError 42601 1,24
+-- ProgrammingError 42601 1,25
 -- expected a value for statement_timeout, or DEFAULT, found 'NULL'
 SET statement_timeout = NULL
 
@@ -32,11 +32,11 @@ SET statement_timeout = NULL
 -- expected '=' or TO and a value after SET statement_timeout, found '5'
 SET statement_timeout 5
 
--- ProgrammingError 42601
+-- ProgrammingError 42601 1,4
 -- expected the name of a setting after SET, found end of statement
 SET
 
--- ProgrammingError 42601
+-- ProgrammingError 42601 1,6
 -- expected the name of a setting, or ALL, after RESET, found end of statement
 RESET
 

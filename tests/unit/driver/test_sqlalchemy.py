@@ -1,63 +1,20 @@
-import re
-
-import pyarrow as pa
 import pytest
-from pyarrow import flight
-
-from tests.unit.driver.tiny_server import NO_COLUMNS, TinyServer, completed
-from thanosql_proto.any import unpack
 
 sa = pytest.importorskip("sqlalchemy", reason="sqlalchemy is not installed")
-datafusion = pytest.importorskip("datafusion", reason="datafusion is not installed")
-
-VECTORS = pa.array([[0.5, 1.0], None], pa.list_(pa.float32(), 2))
-
-
-class SqlServer(TinyServer):
-    """A tiny server that answers SQL, so that reflection has something to read."""
-
-    def __init__(self):
-        super().__init__()
-        settings = datafusion.SessionConfig().with_information_schema(True)
-        self._context = datafusion.SessionContext(settings)
-        batch = pa.record_batch(
-            [pa.array([1, 2]), pa.array(["a", None]), VECTORS],
-            names=["n", "Word", "m_simclr"],
-        )
-        self._context.register_record_batches("pictures", [[batch]])
-        self._context.sql("CREATE SCHEMA thanosql")
-        self._context.sql(
-            "CREATE TABLE thanosql.columns AS SELECT 'pictures' AS table_name, "
-            "'n' AS column_name, 1 AS key_position"
-        )
-        self._context.sql("CREATE VIEW first AS SELECT n FROM pictures WHERE n = 1")
-
-    def do_get(self, context, ticket):
-        request = unpack(ticket.ticket)
-        numbers = iter(range(1, 100))
-        query = re.sub(r"\?", lambda _: f"${next(numbers)}", request.query)
-        values = {}
-        if request.parameters:
-            table = pa.ipc.open_stream(request.parameters).read_all()
-            values = {name: table[name][0] for name in table.column_names}
-        try:
-            frame = self._context.sql(query, param_values=values)
-            table = pa.table(frame)
-        except ValueError as ex:
-            raise flight.FlightServerError(str(ex)[:200]) from None
-        if not table.num_columns:
-            return flight.GeneratorStream(NO_COLUMNS, iter([completed(NO_COLUMNS)]))
-        stream = iter([*table.to_batches(), completed(table.schema)])
-        return flight.GeneratorStream(table.schema, stream)
 
 
 @pytest.fixture
-def engine():
-    server = SqlServer()
-    engine = sa.create_engine(f"thanosql://127.0.0.1:{server.port}")
+def engine(tmp_path):
+    engine = sa.create_engine(f"thanosql:///{tmp_path}")
+    with engine.begin() as connection:
+        for statement in (
+            'CREATE TABLE pictures (n BIGINT, "Word" TEXT, m_simclr VECTOR(2))',
+            "INSERT INTO pictures VALUES (1, 'a', [0.5, 1.0]), (2, NULL, NULL)",
+            "CREATE VIEW first AS SELECT n FROM pictures WHERE n = 1",
+        ):
+            connection.exec_driver_sql(statement)
     yield engine
     engine.dispose()
-    server.shutdown()
 
 
 @pytest.fixture
@@ -76,7 +33,7 @@ def test_tables_views_and_schemas_are_listed(engine):
 
 def test_columns_are_reflected_with_their_types(engine, pictures):
     types = {c.name: c.type.compile(engine.dialect) for c in pictures.columns}
-    assert types == {"n": "BIGINT", "Word": "VARCHAR", "m_simclr": "REAL[]"}
+    assert types == {"n": "BIGINT", "Word": "TEXT", "m_simclr": "VECTOR(2)"}
 
 
 def test_a_table_that_is_not_there_is_named(engine):
@@ -128,18 +85,84 @@ def test_urls_reach_the_driver_as_they_are(url):
 @pytest.mark.parametrize(
     ("name", "type_"),
     [
-        ("Int64", "BIGINT"),
-        ("Utf8View", "VARCHAR"),
-        ("Timestamp(Nanosecond, None)", "TIMESTAMP"),
-        ("Decimal128(10, 2)", "DECIMAL(10, 2)"),
-        ("FixedSizeList(512 x Float32)", "REAL[]"),
-        ("REAL[512]", "REAL[]"),
+        ("BIGINT", "BIGINT"),
+        ("SMALLINT UNSIGNED", "INTEGER"),
+        ("VARCHAR", "VARCHAR"),
+        ("TIMESTAMP", "TIMESTAMP"),
+        ("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ"),
+        ("DECIMAL(10, 2)", "DECIMAL(10, 2)"),
+        ("REAL[512]", "VECTOR(512)"),
+        ("REAL[]", "REAL[]"),
+        ("INTEGER[][]", "INTEGER[][]"),
         ("DOUBLE", "DOUBLE"),
-        ("BinaryView", "BYTEA"),
+        ("VARBINARY", "BYTEA"),
+        ("INTERVAL", "INTERVAL"),
     ],
 )
-def test_type_names_of_arrow_and_sql_are_known(name, type_):
+def test_the_drivers_names_of_types_are_known(name, type_):
     from sqlalchemy_thanosql.types import sqlalchemy_type
 
     dialect = sa.dialects.registry.load("thanosql")()
     assert sqlalchemy_type(name).compile(dialect) == type_
+
+
+def test_lengths_and_media_are_known_by_what_was_declared():
+    from sqlalchemy_thanosql.types import Image, sqlalchemy_type
+
+    text = sqlalchemy_type("VARCHAR", None, "CHARACTER VARYING(20)")
+    assert isinstance(text, sa.VARCHAR)
+    assert text.length == 20
+    assert isinstance(sqlalchemy_type("VARCHAR", None, "CHAR(3)"), sa.CHAR)
+    assert isinstance(sqlalchemy_type("VARCHAR", "image", "IMAGE"), Image)
+
+
+def test_what_is_not_kept_is_left_out_with_a_warning(engine):
+    from sqlalchemy_thanosql import NotEnforced
+
+    table = sa.Table(
+        "t",
+        sa.MetaData(),
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("a", sa.Integer, index=True),
+        sa.CheckConstraint("a > 1", name="positive"),
+    )
+    with pytest.warns(NotEnforced, match="keeps no CHECK; positive is left out"):
+        table.create(engine)
+    with engine.begin() as connection:
+        first = connection.execute(table.insert().values(a=1))
+        connection.execute(table.insert(), [{"a": 1}, {"a": 2}])
+        keys = connection.execute(sa.select(table.c.id)).scalars().all()
+    assert first.rowcount == 1
+    assert first.inserted_primary_key[0] in keys
+    assert len(set(keys)) == 3
+    (column,) = (c for c in sa.inspect(engine).get_columns("t") if c["name"] == "id")
+    assert column["autoincrement"]
+    assert column["default"] is None
+    with pytest.raises(sa.exc.CompileError, match="RETURNING"), engine.begin() as one:
+        one.execute(table.insert().returning(table.c.id).values(a=1))
+
+
+@pytest.mark.parametrize("escape", ["/", "\\", "#"])
+def test_patterns_take_any_escape_character(engine, escape):
+    values = ["10%", "100", "a/_b", "a//b", "a\\%b", "a#_b", "abb"]
+    rows = sa.values(sa.column("v", sa.String), name="rows").data(
+        [(v,) for v in values]
+    )
+    with engine.connect() as connection:
+        for part in ("0%", "/_", "//", "\\%", "#_", "bb"):
+            query = sa.select(rows.c.v).where(
+                rows.c.v.contains(part, autoescape=True, escape=escape)
+            )
+            found = connection.execute(query).scalars().all()
+            assert found == [value for value in values if part in value], part
+
+
+def test_a_closed_connection_is_a_lost_one(engine):
+    with engine.connect() as connection:
+        connection.connection.dbapi_connection.close()
+        with pytest.raises(sa.exc.InterfaceError, match="closed") as raised:
+            connection.exec_driver_sql("SELECT 1")
+        assert raised.value.connection_invalidated
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+        assert connection.get_isolation_level() == "AUTOCOMMIT"

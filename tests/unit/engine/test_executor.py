@@ -1,4 +1,6 @@
+import asyncio
 import gc
+import itertools
 import threading
 import time
 
@@ -68,6 +70,33 @@ def test_closing_stops_the_work(frame):
     steps.close()
     del steps, query
     assert cpu_seconds_of_the_next_second() < 0.5
+
+
+def test_a_stream_may_be_closed_where_another_loop_runs(frame):
+    """As the garbage collector does in a notebook, whose main thread runs one."""
+    query = frame(ENDLESS)
+    steps = stream(query, query.schema(), Control())
+    next(steps)
+
+    async def close(stream):
+        stream.close()
+
+    asyncio.run(close(steps))
+    del steps, query
+    assert cpu_seconds_of_the_next_second() < 0.5
+
+
+def test_streams_at_the_same_time_do_not_mix(frame):
+    """Each reads from a loop of its own, also on one thread."""
+    sql = "SELECT value FROM generate_series({}, {} + 30000)"
+    queries = [frame(sql.format(n, n)) for n in (0, 100_000)]
+    steps = [stream(query, query.schema(), Control()) for query in queries]
+    first, second = [], []
+    for one, other in itertools.zip_longest(*steps):
+        first += [] if one is None else one.column(0).to_pylist()
+        second += [] if other is None else other.column(0).to_pylist()
+    assert sorted(first) == list(range(30_001))
+    assert sorted(second) == list(range(100_000, 130_001))
 
 
 def test_work_in_a_thread_yields_until_it_is_done():

@@ -7,6 +7,7 @@ import pytest
 from thanosql_server.callers import Caller, Role
 from thanosql_server.control import Control
 from thanosql_server.engine.engine import _PLANNERS
+from thanosql_server.engine.ingest import Ingest
 from thanosql_server.engine.permissions import LEAST_ROLE, check_statement
 from thanosql_server.errors import PermissionDenied
 from thanosql_server.sql.nodes import Statement
@@ -18,7 +19,7 @@ def control(role):
 
 
 def test_every_kind_of_statement_has_its_role():
-    assert set(LEAST_ROLE) == set(_PLANNERS)
+    assert set(LEAST_ROLE) == {*_PLANNERS, Ingest}
 
 
 def test_a_kind_that_is_not_in_the_table_needs_an_admin():

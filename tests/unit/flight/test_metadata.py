@@ -134,7 +134,7 @@ def test_many_tables_come_in_several_batches(client, engine):
 
 
 def test_failing_catalog_is_a_clean_error(client, engine):
-    engine.tables = lambda columns: 1 / 0
+    engine.tables = lambda columns, wanted: 1 / 0
     error, trailers = client.failure(lambda: client.rows(CommandGetTables()))
     assert "internal error; the server's log" in str(error)
     assert trailers["x-thanosql-sqlstate"] == ["XX000"]

@@ -58,6 +58,14 @@ def test_ingestion_is_promised_and_transactions_are_not(client):
     assert told[SqlInfo.FLIGHT_SQL_SERVER_ARROW_VERSION] == pa.__version__
 
 
+def test_what_came_with_definitions_of_tables_is_told(client):
+    told = facts(client)
+    assert told[SqlInfo.SQL_SUPPORTS_NON_NULLABLE_COLUMNS] is True
+    assert told[SqlInfo.SQL_DDL_SCHEMA] is True
+    assert told[SqlInfo.SQL_SUPPORTED_GRAMMAR] == 1
+    assert told[SqlInfo.FLIGHT_SQL_SERVER_STATEMENT_TIMEOUT] == 3_600_000
+
+
 def test_functions_told_of_are_there():
     datafusion = pytest.importorskip("datafusion", reason="datafusion is missing")
     settings = datafusion.SessionConfig().with_information_schema(True)

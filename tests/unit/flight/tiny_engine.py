@@ -48,11 +48,13 @@ class TinyEngine:
     def schemas(self):
         return [("thanosql", "public"), ("thanosql", "information_schema")]
 
-    def tables(self, *, columns):
+    def tables(self, *, columns, wanted=None):
         for name, table in reversed(self.tables_by_name.items()):
             schema = table.schema if columns else None
-            yield TableInfo("thanosql", "public", name, "TABLE", schema)
-        yield TableInfo("thanosql", "information_schema", "views", "VIEW", None)
+            if wanted is None or wanted("thanosql", "public", name):
+                yield TableInfo("thanosql", "public", name, "TABLE", schema)
+        if wanted is None or wanted("thanosql", "information_schema", "views"):
+            yield TableInfo("thanosql", "information_schema", "views", "VIEW", None)
 
     # ---- the statements
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from thanosql_server.search.codes import Codes, length_error
 from thanosql_server.search.int8_product import Int8Product
-from thanosql_server.search.limits import CodedQuery
+from thanosql_server.search.limits import CodedQuery, Most
 from thanosql_server.search.measures import COSINE, DISTANCE, INNER, MEASURES
 
 PRODUCT = Int8Product(2)
@@ -56,7 +56,7 @@ def test_ranks_lie_within_the_limits(rows, dim, seed, kind, query_kind, like, me
         assert not query.any()
         return
     codes = coded(matrix)
-    products = PRODUCT(codes.codes, coded_query.codes[None])[:, 0]
+    products = PRODUCT(codes.codes, coded_query.codes[None])[0]
     exact = codes.codes.astype("i8") @ coded_query.codes.astype("i8")
     assert products.tolist() == exact.tolist()
     scores, defined = measure.compare(matrix, query)
@@ -71,6 +71,9 @@ def test_ranks_lie_within_the_limits(rows, dim, seed, kind, query_kind, like, me
     ):
         assert (lower[defined] <= ranks[defined]).all()
         assert (ranks[defined] <= upper[defined]).all()
+    for least in (-np.inf, -0.5, float(np.median(ranks)), float(ranks.max())):
+        near = coded_query.reaching(codes, Most.of(codes), products, least)
+        assert set(np.flatnonzero(defined & (ranks >= least))) <= set(near)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -95,7 +98,7 @@ def test_limits_of_unit_vectors_are_close():
     for measure, wide in ((COSINE, 0.05), (INNER, 0.05), (DISTANCE, 0.07)):
         coded_query = CodedQuery.of(query, measure)
         lower, upper = coded_query.limits(
-            codes, PRODUCT(codes.codes, coded_query.codes[None])[:, 0]
+            codes, PRODUCT(codes.codes, coded_query.codes[None])[0]
         )
         assert (upper - lower).max() < wide
         lower, upper = coded_query.close_limits(codes)

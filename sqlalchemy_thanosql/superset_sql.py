@@ -36,7 +36,6 @@ DEFINITIONS = {"ALTER", "CREATE", "DROP", "TRUNCATE"}
 SETTINGS = {"SET", "RESET", "SHOW"}
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE}
-_BEFORE_QUERY = {TokenType.L_PAREN, TokenType.ALIAS}
 _QUOTED = {TokenType.IDENTIFIER, TokenType.STRING}
 
 
@@ -115,8 +114,11 @@ class ThanoSQL(Postgres):
             return self._change(start)
 
         def _parse_select(self, *args: Any, **options: Any) -> Any:
-            opens = self._index == 0 or self._prev.token_type in _BEFORE_QUERY
-            if opens and any(self._at(*words) for words in CLAUSES.items()):
+            # Where a table may stand, a clause has parentheses around it.
+            opens = self._index and self._prev.token_type is TokenType.L_PAREN
+            if (opens or not options.get("table")) and any(
+                self._at(*words) for words in CLAUSES.items()
+            ):
                 return self._clause()
             return super()._parse_select(*args, **options)
 
@@ -187,7 +189,8 @@ class ThanoSQL(Postgres):
             **{
                 kind: transform
                 for kind, transform in Postgres.Generator.TRANSFORMS.items()
-                if kind is not exp.Select  # it takes QUALIFY and semi joins apart
+                # Those take QUALIFY, semi joins and TRY_CAST apart.
+                if kind not in (exp.Select, exp.TryCast)
             },
             exp.Array: lambda self, node: f"[{self.expressions(node, flat=True)}]",
             Clause: lambda self, node: self.written_clause(node),

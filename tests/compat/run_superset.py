@@ -36,6 +36,10 @@ PACKAGES = (
     *("flask-caching<2.4", "cachetools<7", "rich"),
 )
 SERVE = "import sys; from thanosql.cli import main; sys.exit(main())"
+ADMIN = (
+    *("--username", "admin", "--password", "admin", "--firstname", "A"),
+    *("--lastname", "B", "--email", "a@example.org"),
+)
 TOKEN = "a-token-for-this-run-only"
 PICTURES = 120
 PATIENCE = 180.0
@@ -166,8 +170,7 @@ def superset_at(folder, port, bin_folder):
     log = folder / "setup.log"
     for arguments in (
         ["db", "upgrade"],
-        ["fab", "create-admin", "--username", "admin", "--password", "admin"]
-        + ["--firstname", "A", "--lastname", "B", "--email", "a@example.org"],
+        ["fab", "create-admin", *ADMIN],
         ["init"],
     ):
         with log.open("ab") as output:

@@ -352,7 +352,7 @@ def test_definitions_are_updates_without_a_count(driver):
 
 
 def test_a_mistake_is_the_sentence_and_the_session_goes_on(driver):
-    with pytest.raises(pa.ArrowInvalid, match="there is no table 'thing'") as caught:
+    with pytest.raises(pa.ArrowKeyError, match="there is no table 'thing'") as caught:
         driver.prepare("SELECT * FROM thing")
     assert "Traceback" not in str(caught.value)
     assert driver.query("SELECT 1 AS one").to_pylist() == [{"one": 1}]

@@ -18,7 +18,11 @@ def examples(heading):
 
 @pytest.mark.parametrize(
     ("heading", "tables", "count"),
-    [("SEARCH", ("captions",), 4), ("Functions", ("described",), 5)],
+    [
+        ("SEARCH", ("captions",), 4),
+        ("search_many", (), 2),
+        ("Functions", ("described",), 5),
+    ],
 )
 def test_the_examples_run(scenes, heading, tables, count):
     statements = examples(heading)

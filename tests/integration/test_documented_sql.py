@@ -20,6 +20,7 @@ def examples(heading):
     ("heading", "tables", "count"),
     [
         ("SEARCH", ("captions",), 4),
+        ("search_many", (), 2),
         ("Functions", ("described",), 6),
         ("CREATE INDEX", (), 4),
     ],

@@ -201,11 +201,7 @@ class IndexStore:
 
     def exists(self, name: str) -> bool:
         """Return whether the name of an index is taken."""
-        quoted = quote_name(name, "index")
-        return any(
-            any(space.tables.folder.glob(f"*{_SUFFIX}/{FOLDER}/{quoted}"))
-            for space in self._schemas.all()
-        )
+        return any(one.definition.name == name for one in self.all())
 
     def create(
         self,
@@ -235,7 +231,10 @@ class IndexStore:
                 self.require_free(definition.name)
                 root = Path(table.place) / FOLDER
                 root.mkdir(exist_ok=True)
-                staged.rename(root / quote_name(definition.name, "index"))
+                path = root / quote_name(definition.name, "index")
+                if path.exists():  # what is left of one that nobody can read
+                    self._scratch.discard(path)
+                staged.rename(path)
         finally:
             remove_tree(staged)
 

@@ -94,9 +94,7 @@ def test_polars_writes_and_reads(engine):
 
 
 @pytest.mark.parametrize("method", [None, "multi"])
-@pytest.mark.parametrize(
-    ("mode", "rows"), [("replace", 3), ("append", 6), ("delete_rows", 3)]
-)
+@pytest.mark.parametrize(("mode", "rows"), [("replace", 3), ("append", 6)])
 def test_a_data_frame_meets_a_table_that_is_there(engine, method, mode, rows):
     frame = pd.DataFrame({"a": [1, 2, 3], "b": ["x", None, "z"]})
     assert frame.to_sql("x", engine, method=method) == 3

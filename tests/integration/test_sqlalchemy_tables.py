@@ -77,3 +77,59 @@ def test_tables_are_made_changed_and_reflected(engine):
     assert sa.inspect(engine).get_view_names() == ["v"]
     metadata.drop_all(engine)
     assert sa.inspect(engine).get_table_names() == []
+
+
+def test_polars_writes_and_reads(engine):
+    polars = pytest.importorskip("polars", reason="polars is not installed")
+    frame = polars.DataFrame({"a": [1, 2], "b": ["x", None], "c": [1.5, None]})
+    assert frame.write_database("x", engine, if_table_exists="replace") == 2
+    assert frame.write_database("x", engine, if_table_exists="append") == 2
+    back = polars.read_database("SELECT * FROM x ORDER BY a", engine)
+    assert back.rows() == [
+        (1, "x", 1.5),
+        (1, "x", 1.5),
+        (2, None, None),
+        (2, None, None),
+    ]
+
+
+@pytest.mark.parametrize("method", [None, "multi"])
+@pytest.mark.parametrize(("mode", "rows"), [("replace", 3), ("append", 6)])
+def test_a_data_frame_meets_a_table_that_is_there(engine, method, mode, rows):
+    frame = pd.DataFrame({"a": [1, 2, 3], "b": ["x", None, "z"]})
+    assert frame.to_sql("x", engine, method=method) == 3
+    with pytest.raises(ValueError, match="already exists"):
+        frame.to_sql("x", engine, method=method)
+    assert frame.to_sql("x", engine, method=method, if_exists=mode) == 3
+    assert len(pd.read_sql_table("x", engine)) == rows
+
+
+def test_schemas_keys_and_comments_are_reflected(engine):
+    metadata = sa.MetaData(schema="s")
+    one = sa.Table(
+        "one", metadata, sa.Column("id", sa.BigInteger, primary_key=True), comment="1"
+    )
+    sa.Table(
+        "two",
+        metadata,
+        sa.Column("a", sa.BigInteger, sa.ForeignKey(one.c.id, ondelete="CASCADE")),
+        sa.Column("b", sa.CHAR(3), comment="three", unique=True),
+    )
+    with engine.begin() as connection:
+        connection.execute(sa.schema.CreateSchema("s"))
+    metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE VIEW s.v AS SELECT id FROM s.one"))
+    inspector = sa.inspect(engine)
+    assert inspector.get_schema_names() == ["public", "s", "thanosql"]
+    assert inspector.get_table_names("s") == ["one", "two"]
+    assert inspector.get_table_names() == []
+    assert inspector.get_view_definition("v", "s") == "SELECT id FROM s.one"
+    assert inspector.get_table_comment("one", "s") == {"text": "1"}
+    found = sa.Table("two", sa.MetaData(), autoload_with=engine, schema="s")
+    assert isinstance(found.c.b.type, sa.CHAR)
+    assert (found.c.b.type.length, found.c.b.comment) == (3, "three")
+    (key,) = found.c.a.foreign_keys
+    assert (key.target_fullname, key.ondelete) == ("s.one.id", "CASCADE")
+    (unique,) = inspector.get_unique_constraints("two", "s")
+    assert unique["column_names"] == ["b"]

@@ -155,9 +155,9 @@ def thanosql_server_at(folder, port):
     log = folder / "server.log"
     command = [sys.executable, "-c", SERVE, "serve", "--workspace", workspace]
     command += ["--port", str(port), "--token-file", token_file]
-    with running(command, log):
+    with running(command, log) as process:
         wait_for(lambda: " at grpc" in log.read_text(), "our server", log)
-        yield f"thanosql://admin:{TOKEN}@127.0.0.1:{port}/"
+        yield f"thanosql://admin:{TOKEN}@127.0.0.1:{port}/", process.pid
 
 
 @contextlib.contextmanager
@@ -190,6 +190,12 @@ def superset_at(folder, port, bin_folder):
         url = f"http://127.0.0.1:{port}"
         wait_for(lambda: is_up(f"{url}/health"), "Superset", log)
         yield url
+
+
+def cpu_seconds(pid):
+    """Return what a process has used; it is there on Linux only."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def is_up(url):
@@ -237,9 +243,10 @@ class Walk:
 
     name = "ThanoSQL"
 
-    def __init__(self, api, uri):
+    def __init__(self, api, uri, server):
         self.api = api
         self.uri = uri
+        self.server = server  # its process id
         self.database = self.dataset = self.found = self.chart = 0
 
     def step_01_log_in(self):
@@ -476,6 +483,11 @@ class Walk:
             thread.join(60)
         expect(not thread.is_alive(), "the query runs on")
         expect(answers, "no answer")
+        time.sleep(1)
+        before = cpu_seconds(self.server)
+        time.sleep(2)
+        spent = cpu_seconds(self.server) - before
+        expect(spent < 0.5, f"the server works on: {spent:.1f} s in 2 s")
 
     def step_23_save_a_chart(self):
         form = {
@@ -534,9 +546,9 @@ class Walk:
         return answer["result"][0]["data"]
 
 
-def walk(api, uri):
+def walk(api, uri, server):
     """Take all steps; return the walk, the number taken and the number there are."""
-    steps = Walk(api, uri)
+    steps = Walk(api, uri, server)
     names = sorted(name for name in dir(steps) if name.startswith("step_"))
     taken = 0
     for name in names:
@@ -561,9 +573,9 @@ def main():
     bin_folder = make_environment()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        uri = stack.enter_context(thanosql_server_at(folder, free_port()))
+        uri, server = stack.enter_context(thanosql_server_at(folder, free_port()))
         url = stack.enter_context(superset_at(folder, free_port(), bin_folder))
-        steps, taken, number = walk(Api(url), uri)
+        steps, taken, number = walk(Api(url), uri, server)
         chromium = shutil.which("chromium") or shutil.which("chromium-browser")
         if chromium is None:
             print("  no chromium here: the pages are not opened")

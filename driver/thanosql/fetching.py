@@ -89,7 +89,9 @@ class Fetching:
         Raises:
             InterfaceError: polars is not installed.
         """
-        return _need("polars", "fetch_polars").from_arrow(self.fetch_arrow_table())
+        read = _need("polars", "fetch_polars")
+        rows: polars.DataFrame = read.from_arrow(self.fetch_arrow_table())
+        return rows
 
     @property
     def warnings(self) -> list[str]:

@@ -41,7 +41,7 @@ ADMIN = (
     *("--lastname", "B", "--email", "a@example.org"),
 )
 TOKEN = "a-token-for-this-run-only"
-PICTURES = 120
+PICTURES = 400
 PATIENCE = 180.0
 GRAINS = (
     *("PT1S", "PT5S", "PT30S", "PT1M", "PT5M", "PT10M", "PT15M", "PT30M", "PT0.5H"),

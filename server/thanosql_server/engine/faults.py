@@ -6,7 +6,9 @@ their text. This is the one place that reads that text.
 
 from __future__ import annotations
 
+import logging
 import re
+import secrets
 from typing import TYPE_CHECKING
 
 from thanosql_server.errors import (
@@ -37,11 +39,16 @@ _FIELDS = re.compile(r"Valid fields are (.+?)\.?\Z", re.DOTALL)
 _FUNCTION = re.compile(r"Invalid function '(.+?)'")
 _SIGNATURE = re.compile(r"Function '(\w+)' failed to match any signature")
 _RECEIVED = re.compile(r"received (?:\w+ \(DataType: )?(\w+)")
+logger = logging.getLogger(__name__)
+
 _NOISE = re.compile(
     r"^(?:DataFusion error: |External error: |Error during planning: |Schema error: |"
     r"SQL error: |Arrow error: |Execution error: |Optimizer rule '\w+' failed\s+"
     r"caused by\s+|type_coercion\s+caused by\s+|caused by\s+)+"
 )
+_PYTHON = re.compile(r"PyErr \{|Traceback \(most recent call last\)")
+"""An exception of Python code below a scan or a function, with its traceback."""
+
 _DATA = re.compile(
     r"Divide by zero|Cast error|Cannot cast|Overflow|Invalid argument error|"
     r"Parser error|(?:LIMIT|OFFSET) must be|Execution error: |regex parse error"
@@ -79,6 +86,8 @@ def translate(
     if isinstance(error, ThanoSQLError):
         return error
     message = str(error)
+    if _PYTHON.search(message):
+        return _fault_of_ours(error)
     parser = _PARSER.search(message)
     if parser:
         return _syntax_error(parser, text, rewritten, original)
@@ -104,6 +113,12 @@ def translate(
             f"there is no function '{name}'", position=locate(text, name)
         )
     return _by_kind(message, error)
+
+
+def _fault_of_ours(error: BaseException) -> InternalError:
+    log_id = secrets.token_hex(4)
+    logger.error("internal error %s", log_id, exc_info=error)
+    return InternalError(f"internal error; the server's log has it under id {log_id}")
 
 
 def _wrong_relation(message: str, name: str, text: str) -> UndefinedTable:

@@ -182,7 +182,7 @@ PARAMETERS = [
     ("SELECT $1, ?", [1], "use either ? or $1, $2, ... for parameters, not both"),
     ("DROP TABLE ?", ["test"], "expected a table name, found '?'"),
     ("SELECT ?", "x", "parameters must be a sequence, one value per ?, not str"),
-    ("SELECT ?", {"a": 1}, "parameters must be a sequence"),
+    ("SELECT ?", {"a": 1}, "the statement has no parameters by name"),
     ("SELECT '\ud800'", None, "the statement holds half of a surrogate pair"),
 ]
 
@@ -207,7 +207,7 @@ VALUES = [
     ("INSERT INTO test (label) VALUES (?)", ["x"], "'x'"),
     ("SELECT * FROM test WHERE label = ?", ["x"], "Cannot cast string 'x'"),
     ("SELECT ?", ["\ud800"], "parameter 1 cannot be sent"),
-    ("SELECT ?", [object()], "parameter 1 cannot be sent"),
+    ("SELECT ?", [object()], "parameter 1 is of the Python type 'object'"),
 ]
 
 

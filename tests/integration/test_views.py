@@ -80,17 +80,6 @@ def test_circles_are_found_however_long(cursor):
         cursor.execute("CREATE OR REPLACE VIEW v AS SELECT * FROM a5")
 
 
-def test_views_that_read_each_other_often_are_planned_once_each(cursor, rows):
-    cursor.execute("CREATE VIEW d0 AS SELECT 1 AS n")
-    for number in range(1, 13):
-        before = f"d{number - 1}"
-        cursor.execute(
-            f"CREATE VIEW d{number} AS SELECT (SELECT max(n) FROM {before}) + "
-            f"(SELECT min(n) FROM {before}) AS n"
-        )
-    assert rows("SELECT n FROM d12") == [(4096,)]
-
-
 def test_too_many_views_on_one_another_are_refused(cursor, rows):
     cursor.execute("CREATE VIEW e0 AS SELECT 1 AS n")
     for number in range(1, 32):

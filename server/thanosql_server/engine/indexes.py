@@ -126,7 +126,7 @@ def listing(planning: Planning, node: ShowIndexes) -> str:
 
 def _table(planning: Planning, node: CreateIndex) -> Table:
     place = place_of(planning.environment.workspace, node.table)
-    refuse_view(place, node.table, "an index is of a table")
+    refuse_view(place, node.table, "cannot have an index; its tables can")
     return at(node.table.position, partial(planning.catalog.open, place))
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.dataset as pads
 
 from thanosql_server.engine.executor import stream
+from thanosql_server.engine.provider import wished
 from thanosql_server.engine.query import failure, hinted
 from thanosql_server.search.nearest import Search
 from thanosql_server.search.vectors import as_matrix
@@ -131,7 +132,8 @@ class ManySearches:
         vectors, places = self._vectors(block.column(self.vector))
         if not len(vectors):
             return
-        search = Search(self.table, self.column, vectors, self.k)
+        ef, exact = wished(control.settings)
+        search = Search(self.table, self.column, vectors, self.k, ef=ef, exact=exact)
         hits = self.planning.environment.nearest.find(search, control)
         counts = [len(one.scores) for one in hits]
         which = np.repeat(places, counts)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from thanosql_server.search.exact import Comparison
+    from thanosql_server.settings import Settings
     from thanosql_server.storage.tables import Table
 
 COMPARING = Nearest(Residents(0), Int8Product(1))
@@ -52,13 +53,16 @@ class TopK:
 
 def wishes(comparison: Comparison, control: Control) -> tuple[int, bool]:
     """Return how many rows a search keeps in sight, and whether no index is used."""
-    settings = control.settings
-    ef = comparison.ef
-    exact = comparison.exact
+    ef, exact = wished(control.settings)
     return (
-        settings.integer("hnsw.ef_search") if ef is None else ef,
-        bool(settings["search.exact"]) if exact is None else exact,
+        ef if comparison.ef is None else comparison.ef,
+        exact if comparison.exact is None else comparison.exact,
     )
+
+
+def wished(settings: Settings) -> tuple[int, bool]:
+    """Return the same for searches that say nothing of it themselves."""
+    return settings.integer("hnsw.ef_search"), bool(settings["search.exact"])
 
 
 class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types

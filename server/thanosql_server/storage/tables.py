@@ -92,11 +92,12 @@ class TableStore:
         Raises:
             UndefinedObject: the schema was dropped meanwhile.
         """
-        try:
-            with locked(self._folder, exclusive=True):
-                yield
-        except FolderGone:
-            raise UndefinedObject("the schema has been dropped meanwhile") from None
+        with ExitStack() as lock:
+            try:
+                lock.enter_context(locked(self._folder, exclusive=True))
+            except FolderGone:
+                raise UndefinedObject("the schema has been dropped meanwhile") from None
+            yield
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -118,6 +118,6 @@ SELECT image_html(label, 100) FROM test
 -- image_html makes pictures for rows that are shown, and they cannot be stored; store the path, and call it in the query that shows the rows
 CREATE TABLE shown AS SELECT image_html(image_path, 100) AS picture FROM test
 
--- NotSupportedError 0A000 1,64
+-- NotSupportedError 0A000 1,60
 -- cannot be stored
 CONVERT USING m OPTIONS (table_name='stored') AS SELECT *, image_html(image_path, 100) AS picture FROM test

@@ -5,7 +5,7 @@
 CREATE INDEX i ON tset USING HNSW (m_simclr)
 
 -- ProgrammingError 42000 1,19
--- 'eights' is a view; an index is of a table
+-- 'eights' is a view and cannot have an index; its tables can
 CREATE INDEX i ON eights USING HNSW (m_simclr)
 
 -- ProgrammingError 42703 1,36

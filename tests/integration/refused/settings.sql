@@ -13,8 +13,8 @@ SET SESSION statement_timeoute TO 5
 RESET hnsw.ef
 
 -- ProgrammingError 42704 1,6
--- there is no setting 'search_path'; SHOW ALL lists them
-SHOW search_path
+-- there is no setting 'client_encoding'; SHOW ALL lists them
+SHOW client_encoding
 
 -- DataError 22023 1,5
 -- statement_timeout must be a text such as '500ms' or '2min', or a number of seconds of at least 0, not 'soon'

@@ -42,3 +42,22 @@ def test_listings_tell_views_from_tables(numbers):
     assert infos["v"].columns.names == ["id", "name"]
     assert infos["broken"].columns is None
     assert ("t",) in numbers.rows("LIST TABLE")
+
+
+def test_views_that_read_each_other_often_are_planned_once_each(numbers, monkeypatch):
+    numbers("CREATE VIEW d0 AS SELECT 1 AS n")
+    for number in range(1, 6):
+        before = f"d{number - 1}"
+        numbers(
+            f"CREATE VIEW d{number} AS SELECT (SELECT max(n) FROM {before}) + "
+            f"(SELECT min(n) FROM {before}) AS n"
+        )
+    planned = []
+
+    def counted(text):
+        planned.append(text)
+        return parse(text)
+
+    monkeypatch.setattr("thanosql_server.engine.planning.parse", counted)
+    assert numbers.rows("SELECT n FROM d5") == [(32,)]
+    assert len(planned) == 6

@@ -20,9 +20,8 @@ from thanosql_server.search.resident import Residents
 from thanosql_server.storage.alterations import rename_column
 from thanosql_server.storage.indexes import Definition, IndexStore
 from thanosql_server.storage.scan import ROW_ID
+from thanosql_server.storage.schemas import SchemaStore
 from thanosql_server.storage.scratch import Scratch
-from thanosql_server.storage.tables import TableStore
-from thanosql_server.storage.views import ViewStore
 
 DIM, ROWS, BUDGET = 8, 1500, 64 << 20
 PRODUCT = Int8Product(2)
@@ -34,15 +33,15 @@ class World:
 
     def __init__(self, folder):
         self.scratch = Scratch(folder / "trash")
-        views = ViewStore(folder / "views", self.scratch)
-        self.tables = TableStore(folder / "tables", self.scratch, views)
+        self.schemas = SchemaStore(folder, self.scratch)
+        self.tables = self.schemas.public.tables
         self.residents = Residents(BUDGET, 2)
         self.reopen(folder)
         self.folder = folder
 
     def reopen(self, folder):
         """See the workspace as another server would, with nothing in memory."""
-        self.store = IndexStore(folder / "tables", self.scratch, self.tables)
+        self.store = IndexStore(self.schemas, self.scratch)
         self.residents = Residents(BUDGET, 2)
         self.graphs = Graphs(self.store, self.residents, 2)
         self.compared = 0
@@ -376,7 +375,7 @@ def test_an_index_of_another_table_covers_nothing(world, tmp_path):
 def test_another_server_sees_the_newest_generation(world, tmp_path):
     world.write(some(ROWS))
     world.index()
-    there = IndexStore(tmp_path / "tables", world.scratch, world.tables)
+    there = IndexStore(world.schemas, world.scratch)
     (first,) = there.of(world.table.place)
     world.write(some(100, seed=3), first=ROWS)
     world.renew()

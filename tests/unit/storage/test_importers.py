@@ -61,7 +61,7 @@ def test_unknown_kind_names_the_known_ones(tmp_path, name):
     (tmp_path / name).write_text("a\n1\n")
     with pytest.raises(InvalidValue) as caught:
         read_file(tmp_path / name, f"my/{name}")
-    known = "csv, tsv, parquet, pqt, json, jsonl, ndjson"
+    known = "csv, tsv, parquet, pqt, arrow, arrows, feather, json, jsonl, ndjson"
     assert caught.value.message.startswith(
         f"'my/{name}' is of no known kind; files that can be read end in {known}"
     )

@@ -16,18 +16,17 @@ from thanosql_server.errors import (
 )
 from thanosql_server.storage.index_files import DamagedIndex, facts_of
 from thanosql_server.storage.indexes import Definition, IndexStore, Run, run_facts
+from thanosql_server.storage.schemas import SchemaStore
 from thanosql_server.storage.scratch import Scratch
-from thanosql_server.storage.tables import TableStore
-from thanosql_server.storage.views import ViewStore
 
 
 class Place:
     def __init__(self, folder):
         self.folder = folder
         self.scratch = Scratch(folder / "trash")
-        views = ViewStore(folder / "views", self.scratch)
-        self.tables = TableStore(folder / "tables", self.scratch, views)
-        self.store = IndexStore(folder / "tables", self.scratch, self.tables)
+        self.schemas = SchemaStore(folder, self.scratch)
+        self.tables = self.schemas.public.tables
+        self.store = IndexStore(self.schemas, self.scratch)
 
     def table(self, name="t"):
         if not self.tables.exists(name):
@@ -163,7 +162,7 @@ def test_an_older_generation_that_was_left_counts_no_more(place):
     shutil.copytree(index.generation.folder, kept)
     place.store.renew(index, index.definition, lambda f: write(f, place.table(), "two"))
     kept.rename(index.folder / "g1")  # as a kill between the two steps leaves it
-    again = IndexStore(place.folder / "tables", place.scratch, place.tables)
+    again = IndexStore(place.schemas, place.scratch)
     assert again.find("i").generation.folder.name == "g2"
 
 
@@ -186,7 +185,7 @@ def test_a_manifest_that_is_not_ours_is_not_read(place, damage):
         path.write_text(json.dumps(sealed))
     with pytest.raises(DamagedIndex):
         facts_of(index.generation.folder)
-    again = IndexStore(place.folder / "tables", place.scratch, place.tables)
+    again = IndexStore(place.schemas, place.scratch)
     found = again.find("i")
     assert (found.definition, found.generation) == (index.definition, None)
 
@@ -194,11 +193,11 @@ def test_a_manifest_that_is_not_ours_is_not_read(place, damage):
 def test_a_lost_definition_is_in_the_generation(place):
     index = place.create()
     (index.folder / "definition.json").unlink()
-    again = IndexStore(place.folder / "tables", place.scratch, place.tables)
+    again = IndexStore(place.schemas, place.scratch)
     assert again.find("i") == index
     for path in index.generation.folder.iterdir():
         path.unlink()
-    again = IndexStore(place.folder / "tables", place.scratch, place.tables)
+    again = IndexStore(place.schemas, place.scratch)
     assert again.all() == []
     place.store = again
     place.create()  # what is left does not keep the name

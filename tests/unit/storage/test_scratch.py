@@ -62,6 +62,7 @@ def test_workspace_makes_its_folders_and_keeps_what_is_there(tmp_path):
     assert {p.name for p in (tmp_path / ".thanosql").iterdir()} == {
         "tables",
         "models",
+        "schemas",
         "spill",
         "trash",
         "views",

@@ -15,12 +15,12 @@ from thanosql_server.control import Control
 from thanosql_server.errors import Cancelled, Conflict, UndefinedObject, UndefinedTable
 from thanosql_server.search.coverage import Lag
 from thanosql_server.search.graph_making import Made, Maker
-from thanosql_server.search.graphs import indexed_column
+from thanosql_server.search.indexed_columns import indexed_column
 from thanosql_server.storage.index_files import DamagedIndex
 
 if TYPE_CHECKING:
     from thanosql_server.search.graphs import Graphs
-    from thanosql_server.storage.indexes import Generation, Index
+    from thanosql_server.storage.index_records import Generation, Index
     from thanosql_server.storage.table import Table
     from thanosql_server.storage.workspace import Workspace
 

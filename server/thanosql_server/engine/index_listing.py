@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from thanosql_server.errors import ThanoSQLError
 from thanosql_server.search.coverage import Lag
-from thanosql_server.search.graphs import indexed_column
+from thanosql_server.search.indexed_columns import indexed_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from thanosql_server.storage.indexes import Index
+    from thanosql_server.storage.index_records import Index
     from thanosql_server.storage.workspace import Workspace
 
 METHOD = "hnsw"

@@ -18,7 +18,6 @@ from thanosql_server.errors import (
     nearest,
 )
 from thanosql_server.search.graph_making import Maker
-from thanosql_server.search.graphs import obstacle
 from thanosql_server.search.hnsw import (
     LARGEST_DIM,
     LEAST_M,
@@ -26,10 +25,11 @@ from thanosql_server.search.hnsw import (
     MOST_M,
     require_hnswlib,
 )
+from thanosql_server.search.indexed_columns import obstacle
 from thanosql_server.search.measures import COSINE, DISTANCE, INNER
 from thanosql_server.search.vectors import dim_of
 from thanosql_server.sql.tokens import quote_text
-from thanosql_server.storage.indexes import Definition
+from thanosql_server.storage.index_records import Definition
 from thanosql_server.storage.names import quote_name
 
 if TYPE_CHECKING:

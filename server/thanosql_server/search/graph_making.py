@@ -18,7 +18,7 @@ from thanosql_server.search.hnsw import Graph, bytes_of
 from thanosql_server.search.measures import MEASURES
 from thanosql_server.search.vectors import as_matrix, dim_of
 from thanosql_server.storage.fragments import ROW_BITS
-from thanosql_server.storage.indexes import Run, run_facts
+from thanosql_server.storage.index_records import Run, run_facts
 from thanosql_server.storage.scan import ROW_ID
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.control import Control
     from thanosql_server.storage.fragments import Fragment
-    from thanosql_server.storage.indexes import Definition, Generation
+    from thanosql_server.storage.index_records import Definition, Generation
     from thanosql_server.storage.table import Table
 
     RowIds = NDArray[np.uint64]

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from thanosql_server.control import Control
 from thanosql_server.errors import Cancelled, ResourceExhausted
 from thanosql_server.search.graph_making import Maker
-from thanosql_server.search.graphs import Graphs, indexed_column
+from thanosql_server.search.graphs import Graphs
+from thanosql_server.search.indexed_columns import indexed_column
 from thanosql_server.search.int8_product import Int8Product
 from thanosql_server.search.measures import COSINE, DISTANCE, MEASURES
 from thanosql_server.search.nearest import Nearest, Search
 from thanosql_server.search.resident import Residents
 from thanosql_server.storage.alterations import rename_column
-from thanosql_server.storage.indexes import Definition, IndexStore
+from thanosql_server.storage.index_records import Definition
+from thanosql_server.storage.indexes import IndexStore
 from thanosql_server.storage.scan import ROW_ID
 from thanosql_server.storage.schemas import SchemaStore
 from thanosql_server.storage.scratch import Scratch

@@ -15,7 +15,8 @@ from thanosql_server.errors import (
     UndefinedTable,
 )
 from thanosql_server.storage.index_files import DamagedIndex, facts_of
-from thanosql_server.storage.indexes import Definition, IndexStore, Run, run_facts
+from thanosql_server.storage.index_records import Definition, Run, run_facts
+from thanosql_server.storage.indexes import IndexStore
 from thanosql_server.storage.schemas import SchemaStore
 from thanosql_server.storage.scratch import Scratch
 

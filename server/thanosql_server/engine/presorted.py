@@ -39,7 +39,7 @@ def presorted(
         kind = type(node).__name__
         if kind == "Sort":
             break
-        if kind not in ("Projection", "Limit"):
+        if kind not in ("Projection", "Limit", "SubqueryAlias"):
             return None
         above.append(node)
         plan = plan.inputs()[0]
@@ -49,6 +49,9 @@ def presorted(
     for node in reversed(above):
         if type(node).__name__ == "Projection":
             frame = frame.select(*map(Expr, node.projections()))
+            continue
+        if type(node).__name__ == "SubqueryAlias":
+            frame = frame.alias(node.alias())
             continue
         skip, fetch = (_number(one) for one in (node.skip(), node.fetch()))
         if fetch is None:

@@ -21,6 +21,9 @@ $(STAMP): pyproject.toml constraints.txt
 		--constraint constraints.txt --editable '.[dev]'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --no-deps flightsql-dbapi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt hnswlib \
+		|| echo "Without a C++ compiler and Python's headers there is no HNSW index."
 	touch $(STAMP)
 
 demo: setup ## find drawn pictures by text and by picture, in about a minute

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import thanosql
+from tests.needs import NEEDS_HNSWLIB
 from thanosql import DataError, ProgrammingError
 
 QUERY = "tutorial_data/mnist_data/test/923.jpg"
@@ -157,7 +158,9 @@ def refusals():
             position = tuple(map(int, place[0].split(","))) if place else None
             error = getattr(thanosql, name), sqlstate, position
             sentence = sentence.removeprefix("-- ")
-            yield pytest.param(sql, error, sentence, id=f"{file.stem}: {sql[:60]}")
+            marks = [NEEDS_HNSWLIB] if file.stem == "indexes" else []
+            name = f"{file.stem}: {sql[:60]}"
+            yield pytest.param(sql, error, sentence, id=name, marks=marks)
 
 
 @pytest.mark.parametrize(("sql", "kind", "sentence"), list(refusals()))

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import NEEDS_HNSWLIB
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "sql.md"
 
 
@@ -22,7 +24,7 @@ def examples(heading):
         ("SEARCH", ("captions",), 4),
         ("search_many", (), 2),
         ("Functions", ("described",), 6),
-        ("CREATE INDEX", (), 4),
+        pytest.param("CREATE INDEX", (), 4, marks=NEEDS_HNSWLIB),
     ],
 )
 def test_the_examples_run(scenes, heading, tables, count):

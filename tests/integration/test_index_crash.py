@@ -14,6 +14,9 @@ import pytest
 
 import thanosql
 from tests.integration.servers import wait_until
+from tests.needs import NEEDS_HNSWLIB
+
+pytestmark = NEEDS_HNSWLIB
 
 ROWS, DIM, MORE = 6000, 32, 1500
 KILLS = 10

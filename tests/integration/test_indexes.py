@@ -10,6 +10,9 @@ import pytest
 
 import thanosql
 from tests.integration.servers import wait_until
+from tests.needs import NEEDS_HNSWLIB
+
+pytestmark = NEEDS_HNSWLIB
 
 ROWS, DIM = 3000, 16
 BEST = "SELECT id, {function}(v, ?) AS score FROM t ORDER BY score {order} LIMIT {k}"

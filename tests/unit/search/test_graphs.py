@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.needs import NEEDS_HNSWLIB
 from thanosql_server.control import Control
 from thanosql_server.errors import Cancelled, ResourceExhausted
 from thanosql_server.search.graph_making import Maker
@@ -24,6 +25,8 @@ from thanosql_server.storage.indexes import IndexStore
 from thanosql_server.storage.scan import ROW_ID
 from thanosql_server.storage.schemas import SchemaStore
 from thanosql_server.storage.scratch import Scratch
+
+pytestmark = NEEDS_HNSWLIB
 
 DIM, ROWS, BUDGET = 8, 1500, 64 << 20
 PRODUCT = Int8Product(2)

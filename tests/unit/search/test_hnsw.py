@@ -7,9 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from tests.needs import NEEDS_HNSWLIB
 from thanosql_server.errors import NotSupported, ResourceExhausted
 from thanosql_server.search.hnsw import Graph, bytes_of, require_hnswlib
 from thanosql_server.search.measures import COSINE, DISTANCE, INNER
+
+pytestmark = NEEDS_HNSWLIB
 
 DIM = 6
 

@@ -81,7 +81,7 @@ def test_an_index_is_made_used_listed_and_dropped(made):
     assert size > ROWS * DIM * 4
     assert row == {
         "index_name": "i",
-        "schema_name": "public",
+        "table_schema": "public",
         "table_name": "t",
         "column_name": "v",
         "method": "hnsw",

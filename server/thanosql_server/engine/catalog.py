@@ -9,32 +9,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from datafusion.catalog import CatalogProvider, SchemaProvider
 
-from thanosql_server.engine.column_listing import (
-    COLUMN_SCHEMA,
-    TABLE_SCHEMA,
-    VIEW_SCHEMA,
-    columns_table,
-    tables_table,
-    views_table,
-)
-from thanosql_server.engine.constraint_listing import (
-    CONSTRAINT_SCHEMA,
-    constraints_table,
-)
-from thanosql_server.engine.index_listing import INDEX_SCHEMA, indexes_table
-from thanosql_server.engine.provider import LanceTable, RowsTable
-from thanosql_server.engine.server_tables import SCHEMAS as SERVER_SCHEMAS
+from thanosql_server.engine.provider import LanceTable
 from thanosql_server.engine.session import CATALOG, SCHEMA
-from thanosql_server.engine.version_listing import VERSION_SCHEMA, versions_table
+from thanosql_server.engine.system_tables import (
+    SYSTEM_SCHEMA,
+    SystemTables,
+    system_schemas,
+)
 from thanosql_server.errors import InvalidStatement, ThanoSQLError, UndefinedTable
 from thanosql_server.sql.names import quote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    import pyarrow as pa
     from datafusion import DataFrame
     from datafusion.catalog import Table as DataFusionTable
 
@@ -44,26 +34,11 @@ if TYPE_CHECKING:
     from thanosql_server.storage.views import View
     from thanosql_server.storage.workspace import Workspace
 
-SYSTEM_SCHEMA = "thanosql"
-
 DEEPEST_VIEWS = 32
 """How many views may read one another; each has a planning and a thread of its own."""
 
 TARGET_SCHEMA = "__target"
 """Holds the table that a statement changes, with the row ids as a column."""
-
-MODEL_SCHEMA = pa.schema(
-    [
-        pa.field("name", pa.string(), nullable=False),
-        pa.field("class_name", pa.string()),
-        pa.field("dim", pa.int64()),
-        pa.field("last_updated_utc", pa.timestamp("us", "UTC")),
-        pa.field("pictures", pa.int64()),
-        pa.field("epochs", pa.int64()),
-        pa.field("seconds", pa.float64()),
-        pa.field("final_loss", pa.float64()),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -211,38 +186,6 @@ class Targets(SchemaProvider):
         return self._shown.get(name)
 
 
-class SystemTables(SchemaProvider):
-    """Read-only tables about the server itself."""
-
-    def __init__(
-        self, workspace: Workspace, server: Mapping[str, Callable[[], pa.Table]]
-    ) -> None:
-        self._rows: dict[str, Callable[[], pa.Table]] = {
-            **server,
-            "models": lambda: models_table(workspace),
-            "columns": lambda: columns_table(workspace),
-            "versions": lambda: versions_table(workspace),
-            "constraints": lambda: constraints_table(workspace),
-            "tables": lambda: tables_table(workspace),
-            "indexes": lambda: indexes_table(workspace),
-            "views": lambda: views_table(workspace),
-        }
-
-    @property
-    def table_names(self) -> list[str]:  # type: ignore[override]
-        """Names of the system tables."""
-        return sorted(self._rows)
-
-    def table_exist(self, name: str) -> bool:
-        """Return whether there is such a system table."""
-        return name in self._rows
-
-    def table(self, name: str) -> DataFusionTable | None:
-        """Return the rows as of now, or None."""
-        rows = self._rows.get(name)
-        return RowsTable(rows()) if rows else None
-
-
 class Catalog(CatalogProvider):
     """The one catalog of a workspace, as one statement sees it.
 
@@ -308,24 +251,6 @@ class Catalog(CatalogProvider):
             return None  # dropped meanwhile
 
 
-def models_table(workspace: Workspace) -> pa.Table:
-    """Return one row per trained or fetched model."""
-    rows = [
-        {
-            "name": model.name,
-            "class_name": model.config.get("family"),
-            "dim": model.config.get("dim"),
-            "last_updated_utc": model.created,
-            "pictures": model.metrics.get("pictures"),
-            "epochs": len(model.metrics.get("epochs") or ()) or None,
-            "seconds": model.metrics.get("seconds"),
-            "final_loss": (model.metrics.get("epochs") or [{}])[-1].get("loss"),
-        }
-        for model in workspace.models.list()
-    ]
-    return pa.Table.from_pylist(rows, schema=MODEL_SCHEMA)
-
-
 def table_infos(
     workspace: Workspace,
     *,
@@ -333,26 +258,15 @@ def table_infos(
     wanted: Callable[[str, str, str], bool] | None = None,
 ) -> Iterator[TableInfo]:
     """Yield the tables of every schema, in order, with their columns if asked for."""
-    for space in workspace.schemas.all():
-        for name in space.tables.names():
-            if wanted and not wanted(CATALOG, space.schema, name):
-                continue
-            try:
-                schema = space.tables.open(name).schema if columns else None
-            except ThanoSQLError:
-                continue  # dropped meanwhile, or broken: no reason to list nothing
-            yield TableInfo(CATALOG, space.schema, name, "TABLE", schema)
-    systems = {
-        "columns": COLUMN_SCHEMA,
-        "constraints": CONSTRAINT_SCHEMA,
-        "indexes": INDEX_SCHEMA,
-        "models": MODEL_SCHEMA,
-        "tables": TABLE_SCHEMA,
-        "versions": VERSION_SCHEMA,
-        "views": VIEW_SCHEMA,
-    }
-    systems |= SERVER_SCHEMAS
-    for name, system in sorted(systems.items()):
+    for space, name in workspace.schemas.tables():
+        if wanted and not wanted(CATALOG, space.schema, name):
+            continue
+        try:
+            schema = space.tables.open(name).schema if columns else None
+        except ThanoSQLError:
+            continue  # dropped meanwhile, or broken: no reason to list nothing
+        yield TableInfo(CATALOG, space.schema, name, "TABLE", schema)
+    for name, system in sorted(system_schemas().items()):
         schema = system if columns else None
         if wanted and not wanted(CATALOG, SYSTEM_SCHEMA, name):
             continue

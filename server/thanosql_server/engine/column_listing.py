@@ -53,12 +53,11 @@ VIEW_SCHEMA = pa.schema(
 def tables_table(workspace: Workspace) -> pa.Table:
     """Return one row per stored table; of a damaged one no comment."""
     rows = []
-    for space in workspace.schemas.all():
-        for name in space.tables.names():
-            comment = None
-            with contextlib.suppress(ThanoSQLError):  # dropped meanwhile, or damaged
-                comment = fact(space.tables.open(name).schema, COMMENT)
-            rows.append((space.schema, name, comment))
+    for space, name in workspace.schemas.tables():
+        comment = None
+        with contextlib.suppress(ThanoSQLError):  # dropped meanwhile, or damaged
+            comment = fact(space.tables.open(name).schema, COMMENT)
+        rows.append((space.schema, name, comment))
     named = [dict(zip(TABLE_SCHEMA.names, row, strict=True)) for row in rows]
     return pa.Table.from_pylist(named, schema=TABLE_SCHEMA)
 
@@ -66,10 +65,7 @@ def tables_table(workspace: Workspace) -> pa.Table:
 def columns_table(workspace: Workspace) -> pa.Table:
     """Return one row per column of the stored tables."""
     rows = [
-        row
-        for space in workspace.schemas.all()
-        for name in space.tables.names()
-        for row in _rows(space, name)
+        row for space, name in workspace.schemas.tables() for row in _rows(space, name)
     ]
     return pa.Table.from_pylist(rows, schema=COLUMN_SCHEMA)
 

@@ -36,8 +36,7 @@ def constraints_table(workspace: Workspace) -> pa.Table:
     """Return one row per column of each constraint."""
     rows = [
         dict(zip(CONSTRAINT_SCHEMA.names, row, strict=True))
-        for space in workspace.schemas.all()
-        for name in space.tables.names()
+        for space, name in workspace.schemas.tables()
         for row in _rows(space, name)
     ]
     return pa.Table.from_pylist(rows, schema=CONSTRAINT_SCHEMA)

@@ -8,7 +8,6 @@ from datafusion import col
 
 from thanosql_server.engine import query as queries
 from thanosql_server.engine import session
-from thanosql_server.engine.catalog import TARGET_SCHEMA
 from thanosql_server.engine.executor import reader
 from thanosql_server.engine.faults import translate
 from thanosql_server.engine.provider import StreamTable
@@ -79,8 +78,8 @@ def completed(
     if not lacking or not set(given) <= set(table.schema.names):
         return rows
     source = planning.guarded(rows, rows.schema)
-    planning.catalog.show(_ROWS, StreamTable(source))
-    whole = session.sql(planning.context, f"SELECT * FROM {TARGET_SCHEMA}.{_ROWS}")
+    shown = planning.catalog.show(_ROWS, StreamTable(source))
+    whole = session.sql(planning.context, f"SELECT * FROM {shown}")
     frame = with_defaults(whole, table.schema, given)
     schema = frame.schema()
     return reader(queries.rows(planning, frame, schema, control), schema)

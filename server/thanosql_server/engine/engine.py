@@ -23,7 +23,6 @@ from thanosql_server.engine import (
 )
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.catalog import (
-    SYSTEM_SCHEMA,
     TableInfo,
     table_infos,
 )
@@ -36,6 +35,7 @@ from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.planning import Environment, Planning, check_count
 from thanosql_server.engine.quick import QuickSearches
 from thanosql_server.engine.session import CATALOG, Contexts
+from thanosql_server.engine.system_tables import SYSTEM_SCHEMA
 from thanosql_server.errors import InvalidStatement, NotSupported, Position
 from thanosql_server.ml.placement import Placement
 from thanosql_server.search.graphs import Graphs

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.dataset as pads
 from datafusion import udtf
 from datafusion.catalog import Table
 
@@ -40,30 +39,29 @@ def query(planning: Planning, kind: Listing, function: str) -> str:
         function: a name for the table function.
     """
     datasets = kind == "THANOSQL DATASET"
-    rows = _HubRows((DATASET_SCHEMA if datasets else MODEL_SCHEMA).empty_table())
+    schema = DATASET_SCHEMA if datasets else MODEL_SCHEMA
+    found: list[pa.Table] = []
 
     def ask() -> None:
         offers = planning.environment.workspace.hubs.offers
         wanted: Kind = "datasets" if datasets else "models"
-        rows.fill(offers.entries(wanted, planning.control))
+        found.append(_rows(offers.entries(wanted, planning.control), schema))
 
+    rows = RowsTable(schema, lambda: found[-1])
     planning.context.register_udtf(udtf(lambda: Table(rows), function))
     planning.clauses.warm_up.append(ask)
     return f"SELECT * FROM {function}() ORDER BY name"
 
 
-class _HubRows(RowsTable):
-    """Rows that are known only when the statement runs."""
-
-    def fill(self, entries: list[Entry]) -> None:
-        """Take one row per entry, with the columns that there are."""
-        rows = [
-            {
-                "name": entry.name,
-                "data_type": entry.category,
-                "class_name": entry.category,
-                "last_updated_utc": entry.updated,
-            }
-            for entry in entries
-        ]
-        self._rows = pads.dataset(pa.Table.from_pylist(rows, schema=self.schema))
+def _rows(entries: list[Entry], schema: pa.Schema) -> pa.Table:
+    """Return one row per entry, with the columns that there are."""
+    rows = [
+        {
+            "name": entry.name,
+            "data_type": entry.category,
+            "class_name": entry.category,
+            "last_updated_utc": entry.updated,
+        }
+        for entry in entries
+    ]
+    return pa.Table.from_pylist(rows, schema=schema)

@@ -22,7 +22,7 @@ METHOD = "hnsw"
 INDEX_SCHEMA = pa.schema(
     [
         pa.field("index_name", pa.string(), nullable=False),
-        pa.field("schema_name", pa.string(), nullable=False),
+        pa.field("table_schema", pa.string(), nullable=False),
         pa.field("table_name", pa.string(), nullable=False),
         pa.field("column_name", pa.string(), nullable=False),
         pa.field("method", pa.string(), nullable=False),
@@ -57,7 +57,7 @@ def _row(workspace: Workspace, index: Index) -> Iterator[dict[str, Any]]:
         return  # the column was dropped; so will be the index
     row: dict[str, Any] = {
         "index_name": asked.name,
-        "schema_name": index.schema,
+        "table_schema": index.schema,
         "table_name": index.table,
         "column_name": column,
         "method": METHOD,

@@ -119,7 +119,7 @@ def listing(planning: Planning, node: ShowIndexes) -> str:
     at(node.table.position, partial(planning.catalog.open, place))
     schema, name = map(quote_text, place.key)
     return (
-        f"{LISTING} WHERE table_name = {name} AND schema_name = {schema} "
+        f"{LISTING} WHERE table_name = {name} AND table_schema = {schema} "
         "ORDER BY index_name"
     )
 

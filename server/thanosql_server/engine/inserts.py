@@ -127,9 +127,9 @@ def _planned(
         nothing = ", ".join(f"NULL AS {quote(name)}" for name in schema.names)
         return planning.spliced(f"SELECT {nothing}")
     # Without NOT NULL: storage says more clearly which column lacks a value.
-    target = RowsTable(_open_schema(schema).empty_table())
-    planning.catalog.show(node.table.name, target)
-    name = f"{TARGET_SCHEMA}.{quote(node.table.name)}"
+    empty = _open_schema(schema)
+    target = RowsTable(empty, empty.empty_table)
+    name = planning.catalog.show(node.table.name, target)
     columns = f" ({', '.join(map(quote, given))})" if node.columns else ""
     pieces = _row_by_row if by_row else _pieces
     planned = planning.spliced(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.places import schema_of
+from thanosql_server.engine.session import SCHEMA
 from thanosql_server.errors import (
     DuplicateObject,
     InvalidStatement,
     UndefinedColumn,
-    UndefinedObject,
     nearest,
 )
+from thanosql_server.sql.nodes import TableName
 from thanosql_server.storage.constraints import PRIMARY, UNIQUE, Constraint, Reference
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from thanosql_server.sql.constraints import Constraint as Written
     from thanosql_server.sql.constraints import References
-    from thanosql_server.sql.nodes import TableName
 
 
 def declared(
@@ -87,13 +87,9 @@ def _free_name(
 
 def _reference(written: References, key: tuple[str, ...]) -> Reference:
     *qualifiers, name = written.table.parts
-    if qualifiers[:-1] not in ([], [CATALOG]):
-        raise UndefinedObject(
-            f"there is no catalog '{'.'.join(qualifiers[:-1])}'",
-            position=written.table.position,
-        )
+    schema = TableName(tuple(qualifiers or [SCHEMA]), written.table.position)
     return Reference(
-        qualifiers[-1] if qualifiers else SCHEMA,
+        schema_of(schema),
         name,
         written.columns or key,
         written.on_update,

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from thanosql_server.engine.catalog import TARGET_SCHEMA
 from thanosql_server.engine.columns import find_column
 from thanosql_server.engine.embedding import embed_images, embed_texts, require_medium
 from thanosql_server.engine.many_rows import ManyRows, ManySearches
@@ -93,8 +92,7 @@ def table_of(planning: Planning, clause: SearchMany) -> str:
     known.append(searches)
     planning.clauses.counted.append(searches.incomparable)
     name = NAME if len(known) == 1 else f"{NAME}_{len(known)}"
-    planning.catalog.show(name, ManyRows(searches))
-    return f"{TARGET_SCHEMA}.{name}"
+    return planning.catalog.show(name, ManyRows(searches))
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from thanosql_server.engine.catalog import SYSTEM_SCHEMA, TARGET_SCHEMA
+from thanosql_server.engine.catalog import TARGET_SCHEMA
 from thanosql_server.engine.session import CATALOG, SCHEMA
+from thanosql_server.engine.system_tables import SYSTEM_SCHEMA
 from thanosql_server.errors import ThanoSQLError, UndefinedObject
 
 if TYPE_CHECKING:

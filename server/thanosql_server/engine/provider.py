@@ -8,6 +8,7 @@ It cannot push a limit, so the planner leaves a hint for this statement's instan
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -23,7 +24,7 @@ from thanosql_server.storage.facts import without_facts
 from thanosql_server.storage.tables import ROW_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from thanosql_server.search.exact import Comparison
     from thanosql_server.settings import Settings
@@ -112,24 +113,29 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
 
 
 class RowsTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
-    """A few rows in memory.
+    """A few rows in memory, collected when they are first read.
 
     pyarrow's own dataset of a table without rows has no partitions, and DataFusion
     cannot plan a sort over none.
+
+    Args:
+        schema: columns of the rows.
+        rows: collects them, all at once.
     """
 
-    def __new__(cls, rows: pa.Table) -> RowsTable:
+    def __new__(cls, schema: pa.Schema, rows: Callable[[], pa.Table]) -> RowsTable:
         """Make the Arrow object below, which takes no arguments."""
         dataset: RowsTable = pads.Dataset.__new__(cls)
         return dataset
 
-    def __init__(self, rows: pa.Table) -> None:
-        self._rows = pads.dataset(rows)
+    def __init__(self, schema: pa.Schema, rows: Callable[[], pa.Table]) -> None:
+        self._schema = schema
+        self._rows = cache(rows)
 
     @property
     def schema(self) -> pa.Schema:
         """Columns of the rows."""
-        return self._rows.schema
+        return self._schema
 
     def get_fragments(self, filter: pc.Expression | None = None) -> list[RowsTable]:
         """Return the rows as the one fragment."""
@@ -139,7 +145,7 @@ class RowsTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
         self, schema: Any = None, columns: Any = None, filter: Any = None, **_: Any
     ) -> pads.Scanner:
         """Return a scan of the rows."""
-        return self._rows.scanner(columns=columns, filter=filter)
+        return pads.dataset(self._rows()).scanner(columns=columns, filter=filter)
 
 
 class StreamTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types

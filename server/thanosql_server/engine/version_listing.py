@@ -30,11 +30,10 @@ VERSION_SCHEMA = pa.schema(
 def versions_table(workspace: Workspace) -> pa.Table:
     """Return one row per version of every table."""
     parts = [VERSION_SCHEMA.empty_table()]
-    for space in workspace.schemas.all():
-        for name in space.tables.names():
-            with contextlib.suppress(ThanoSQLError):  # dropped meanwhile, or damaged
-                versions = History(space.tables).versions(name)
-                parts.append(rows_of(space.schema, name, versions))
+    for space, name in workspace.schemas.tables():
+        with contextlib.suppress(ThanoSQLError):  # dropped meanwhile, or damaged
+            versions = History(space.tables).versions(name)
+            parts.append(rows_of(space.schema, name, versions))
     return pa.concat_tables(parts)
 
 

@@ -93,8 +93,8 @@ def _table(planning: Planning, name: TableName) -> Place:
 
 
 def _all(planning: Planning) -> list[Place]:
-    spaces = planning.environment.workspace.schemas.all()
-    return [Place(space, name) for space in spaces for name in space.tables.names()]
+    tables = planning.environment.workspace.schemas.tables()
+    return [Place(space, name) for space, name in tables]
 
 
 def _parameters(count: int, kind: pa.DataType) -> pa.Schema:

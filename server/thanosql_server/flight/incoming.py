@@ -10,6 +10,7 @@ import pyarrow.flight as fl
 from thanosql_proto.message import DecodeError
 from thanosql_proto.thanosql import Event
 from thanosql_server.errors import Cancelled, InvalidData
+from thanosql_server.storage.alignment import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,10 +58,9 @@ def rows_of(
 
 
 def sound(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the batch, copied, if it is valid.
+    """Return the batch, where other code can read it, if it is valid.
 
-    Other code takes offsets and texts for granted and would read beyond its memory; and
-    on the wire columns lie at any address, which Rust code refuses.
+    Other code takes offsets and texts for granted and would read beyond its memory.
 
     Raises:
         InvalidData: it is not valid.
@@ -69,7 +69,7 @@ def sound(batch: pa.RecordBatch) -> pa.RecordBatch:
         batch.validate(full=True)
     except pa.ArrowException as error:
         raise InvalidData(f"the rows are not valid Arrow: {error}") from None
-    return batch.copy_to(pa.default_cpu_memory_manager())
+    return aligned(batch)
 
 
 def _chunks(context: Any, reader: Any) -> Iterator[tuple[pa.RecordBatch | None, bytes]]:

@@ -1,31 +1,28 @@
-"""Decimals at addresses that Lance can read.
+"""Columns at addresses that Rust code can read.
 
-Arrow's files and streams put values at multiples of 8 bytes, and 16 are needed for
-numbers of 128 bits: Lance stops with a panic at others.
+Off the wire they lie anywhere, which arrow-rs refuses. Arrow's files and streams put
+them at multiples of 8 bytes, and numbers of 128 bits need 16: Lance stops with a panic
+at others.
 """
 
 from __future__ import annotations
 
 import pyarrow as pa
 
-_NEEDED = 16
-_OPTIONS = pa.ipc.IpcReadOptions(ensure_alignment=pa.ipc.Alignment.At64Byte)
+_WORD = 8
+_DECIMAL = 16
 
 
 def aligned(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the batch, copied if a decimal in it is where Lance cannot read it."""
+    """Return the batch, copied if a column of it lies where it cannot be read."""
     if all(map(_is_aligned, batch.columns)):
         return batch
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
-    return pa.ipc.open_stream(sink.getvalue(), options=_OPTIONS).read_next_batch()
+    return batch.copy_to(pa.default_cpu_memory_manager())
 
 
 def _is_aligned(column: pa.Array) -> bool:
-    if not _has_decimals(column.type):
-        return True
-    return all(not one or one.address % _NEEDED == 0 for one in column.buffers())
+    needed = _DECIMAL if _has_decimals(column.type) else _WORD
+    return all(not one or one.address % needed == 0 for one in column.buffers())
 
 
 def _has_decimals(kind: pa.DataType) -> bool:

@@ -25,6 +25,7 @@ from thanosql_server.storage.versions import KEPT
 from thanosql_server.storage.views import ViewStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import timedelta
     from pathlib import Path
 
@@ -109,6 +110,12 @@ class SchemaStore:
             except UndefinedObject:
                 continue  # dropped meanwhile
         return spaces
+
+    def tables(self) -> Iterator[tuple[Space, str]]:
+        """Yield every table as its schema and its name, in order; none is opened."""
+        for space in self.all():
+            for name in space.tables.names():
+                yield space, name
 
     def create(self, name: str) -> None:
         """Make a schema.

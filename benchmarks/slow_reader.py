@@ -44,12 +44,12 @@ def memory_mb(process):
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
 
-def start_server(workspace):
+def start_server(workspace, *more):
     token = workspace / "token"
     token.write_text("benchmark")
     options = ["--workspace", str(workspace), "--port", "0", "--token-file", str(token)]
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVE, "serve", *options],
+        [sys.executable, "-c", SERVE, "serve", *options, *more],
         stdout=subprocess.PIPE,
         text=True,
     )

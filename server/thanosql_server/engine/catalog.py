@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from datafusion.catalog import CatalogProvider, SchemaProvider
 
+from thanosql_server.engine.joins import with_rows_known
 from thanosql_server.engine.provider import LanceTable
 from thanosql_server.engine.session import CATALOG, SCHEMA
 from thanosql_server.engine.system_tables import (
@@ -61,6 +62,7 @@ class Reading:
         used: schema and name of all that was asked for.
         handed_out: table objects that queries scan; hints are left on them.
         path: the views in which the text stands, the outermost first.
+        sized: names of tables that are shown with their number of rows (see `joins`).
         failure: why a table or view could not be opened.
     """
 
@@ -70,12 +72,14 @@ class Reading:
         self.used: set[tuple[str, str]] = set()
         self.handed_out: list[LanceTable] = []
         self.path: tuple[tuple[str, str], ...] = ()
+        self.sized: frozenset[str] = frozenset()
         self.failure: ThanoSQLError | None = None
 
     def share(self, other: Reading) -> None:
         """See what another text sees, that of a statement that reads a view."""
         self.opened, self.frames = other.opened, other.frames
         self.used, self.handed_out = other.used, other.handed_out
+        self.sized = other.sized
 
     def apart(self) -> None:
         """Share versions only: hints for one query do not hold for the other."""
@@ -124,9 +128,10 @@ class Tables(SchemaProvider):
             # A broken one must not break the listing of all others.
             self._reading.failure = error
             return None
-        if table is not None:
-            self.handed_out.append(table)
-        return table
+        if table is None:
+            return None
+        self.handed_out.append(table)
+        return with_rows_known(table) if table.name in self._reading.sized else table
 
     def _stored(self, name: str) -> LanceTable | None:
         try:

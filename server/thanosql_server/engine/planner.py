@@ -11,8 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from thanosql_server.engine.plan_nodes import kind, nodes, table_name
 from thanosql_server.engine.provider import TopK
-from thanosql_server.engine.session import SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,7 +34,7 @@ _ORDER_KEEPING = _PASS_THROUGH | {"Filter", "Limit", "TableScan", "EmptyRelation
 
 def keeps_row_order(plan: LogicalPlan) -> bool:
     """Return whether the rows of `plan` come in the order of one table."""
-    return all(_kind(node) in _ORDER_KEEPING for node in _nodes(plan))
+    return all(kind(node) in _ORDER_KEEPING for node in nodes(plan))
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ def give_hints(
     Returns:
         The top-k hints that were given.
     """
-    scans = [node for node in _nodes(plan) if _kind(node) == "TableScan"]
-    names = [_name(scan) for scan in scans]
+    scans = [node for node in nodes(plan) if kind(node) == "TableScan"]
+    names = [table_name(scan) for scan in scans]
     # Resolving names may have opened a table more than once; only the last object is in
     # the plan, and a hint on the others does nothing. Of two that are in the plan it
     # cannot be told which is which.
@@ -80,22 +80,15 @@ def give_hints(
             table.limit = scan.to_variant().fetch()
             table.top_k = None
     found = []
-    for node in _nodes(plan):
-        top_k = _top_k(node, queries) if _kind(node) == "Sort" else None
+    for node in nodes(plan):
+        top_k = _top_k(node, queries) if kind(node) == "Sort" else None
         if top_k is None:
             continue
-        same = alone.get(_name(_below(node, _SEARCHED)), [])
+        same = alone.get(table_name(_below(node, _SEARCHED)), [])
         for table in same:
             table.top_k = top_k
         found += [Hint(node, table, top_k) for table in same[-1:]]
     return found
-
-
-def _name(scan: LogicalPlan) -> str:
-    """Return the schema and the name of a table, as `LanceTable.name` has them."""
-    variant: Any = scan.to_variant()
-    _, schema, name = variant.fqn()
-    return f"{schema or SCHEMA}.{name}"
 
 
 def _top_k(sort: LogicalPlan, queries: Queries) -> TopK | None:
@@ -130,8 +123,8 @@ def outputs(
     Returns:
         None if the plan does anything else.
     """
-    chain = list(_nodes(plan))
-    kinds = [_kind(node) for node in chain]
+    chain = list(nodes(plan))
+    kinds = [kind(node) for node in chain]
     scan: Any = chain[-1].to_variant()
     if kinds[-1] != "TableScan" or scan.filters() or kinds.count("Sort") != 1:
         return None
@@ -158,7 +151,7 @@ def _shown(
     """Follow a column of the result down to the table."""
     compared = False
     for node in chain[:-1]:
-        if _kind(node) != "Projection":
+        if kind(node) != "Projection":
             continue
         below = _projected(node, name)
         if below is None:
@@ -206,13 +199,13 @@ def _follow(plan: LogicalPlan, key: Expr, queries: Queries) -> _Score | None:
         if key.variant_name() != "Column":
             return None
         name = key.to_variant().name()
-        kind = _kind(plan)
-        if kind == "TableScan":
+        what = kind(plan)
+        if what == "TableScan":
             whole = plan.to_variant().fetch() is None
             return _Score(function, name, falls) if function and whole else None
-        if kind not in _PASS_THROUGH | {"Filter"}:
+        if what not in _PASS_THROUGH | {"Filter"}:
             return None
-        if kind == "Projection":
+        if what == "Projection":
             below = _projected(plan, name)
             if below is None:
                 return None
@@ -262,9 +255,9 @@ def _turns(operator: str, operands: list[Expr], constants: list[bool]) -> bool |
 
 def _conditions(plan: LogicalPlan) -> Iterator[tuple[LogicalPlan, Expr]]:
     """Yield what the filters above the table ask for, with the rows they ask it of."""
-    while _kind(plan) in _PASS_THROUGH | {"Filter"}:
+    while kind(plan) in _PASS_THROUGH | {"Filter"}:
         below = plan.inputs()[0]
-        if _kind(plan) == "Filter":
+        if kind(plan) == "Filter":
             variant: Any = plan.to_variant()
             pending = [variant.predicate()]
             while pending:
@@ -337,16 +330,6 @@ def _unalias(expression: Expr) -> Expr:
 
 
 def _below(plan: LogicalPlan, kinds: set[str]) -> LogicalPlan:
-    while _kind(plan) in kinds:
+    while kind(plan) in kinds:
         plan = plan.inputs()[0]
     return plan
-
-
-def _kind(plan: LogicalPlan) -> str:
-    return type(plan.to_variant()).__name__
-
-
-def _nodes(plan: LogicalPlan) -> Iterator[LogicalPlan]:
-    yield plan
-    for child in plan.inputs():
-        yield from _nodes(child)

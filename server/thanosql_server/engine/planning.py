@@ -85,6 +85,7 @@ class Planning:
     def __post_init__(self) -> None:
         self.failure: BaseException | None = None
         self._probing = False
+        self._planned: tuple[DataFrame, str, SQLOptions] | None = None
         self.catalog = Catalog(
             self.environment.workspace,
             self._view,
@@ -131,6 +132,23 @@ class Planning:
             return self._plan(rewritten.sql, options)
         except Exception as error:
             raise self._explain(error, rewritten, 0) from None
+
+    def sized(self, frame: DataFrame, names: frozenset[str]) -> DataFrame:
+        """Return the last frame planned anew, with these tables' rows known.
+
+        Args:
+            frame: the frame.
+            names: schemas and names of the tables.
+
+        Returns:
+            The new frame; the frame itself if it is another, or made from the last.
+        """
+        if self._planned is None or self._planned[0] is not frame:
+            return frame
+        _, text, options = self._planned
+        reading = self.catalog.reading
+        reading.frames, reading.sized = {}, names
+        return session.sql(self.context, text, self._values(), options)
 
     def again(self) -> Planning:
         """Return a new planning of the statement, which sees the tables as of now."""
@@ -228,6 +246,7 @@ class Planning:
                 frame = session.sql(self.context, text, self._values(), options)
                 if self.calls.unsettled:
                     self._check_types(frame)
+                self._planned = frame, text, options
                 return frame
             except Exception as error:
                 if self.calls.settle(error):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from thanosql_server.engine.executor import in_thread, stream
 from thanosql_server.engine.explain import search_path
 from thanosql_server.engine.faults import translate
+from thanosql_server.engine.joins import tables_to_size
 from thanosql_server.engine.planner import give_hints, keeps_row_order
 from thanosql_server.engine.presorted import presorted
 from thanosql_server.engine.session import adopt
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     import pyarrow as pa
-    from datafusion import DataFrame
+    from datafusion import DataFrame, LogicalPlan
 
     from thanosql_server.control import Control
     from thanosql_server.engine.planning import Planning
@@ -111,13 +112,27 @@ def hinted(planning: Planning, frame: DataFrame) -> DataFrame:
         for table in tables:
             table.batch_rows = EMBEDDING_BATCH_ROWS
     in_order = keeps_row_order(plan)
-    if not tables or not (in_order or hints):
+    if not tables:
         return frame
+    if not (in_order or hints):
+        return _sized(planning, frame, plan)
     # Several partitions would hand over their rows as they come.
     context = planning.environment.contexts.new(planning.catalog, partitions=1)
     if in_order:
         return adopt(context, plan)
     return presorted(context, plan, hints) or frame
+
+
+def _sized(planning: Planning, frame: DataFrame, plan: LogicalPlan) -> DataFrame:
+    """Return the frame with the rows of the tables known, if that helps its joins."""
+    tables = planning.catalog.tables.handed_out
+    names = tables_to_size(plan, tables) if not planning.clauses.counted else ()
+    if not names:
+        return frame
+    sized = planning.sized(frame, names)
+    for table in tables:
+        table.nearest, table.control = planning.environment.nearest, planning.control
+    return sized
 
 
 def failure(planning: Planning, error: BaseException) -> ThanoSQLError:

@@ -37,6 +37,10 @@ SETTINGS = {
     # Older Flight SQL clients do not know string views.
     "datafusion.sql_parser.map_string_types_to_utf8view": "false",
     "datafusion.execution.parquet.schema_force_view_types": "false",
+    # One hash table for all partitions up to this size, so that the other side of a
+    # join is not shuffled: TPC-H in 8.5 s of processor time instead of 10.4.
+    "datafusion.optimizer.hash_join_single_partition_threshold": str(64 << 20),
+    "datafusion.optimizer.hash_join_single_partition_threshold_rows": "2000000",
 }
 
 READ_ONLY = (

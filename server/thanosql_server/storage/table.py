@@ -18,6 +18,7 @@ from thanosql_server.storage.fragments import Fragment, fragments_of
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
 from thanosql_server.storage.versions import KEPT, forget_old_versions
+from thanosql_server.storage.widths import wide_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,7 +71,7 @@ class Table:
         limit: int | None = None,
         fragments: frozenset[int] | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        """Yield the rows in table order, in batches of about 4 MiB (256 to 8192 rows).
+        """Yield the rows in table order, in batches of about 4 MiB (256 to 32768 rows).
 
         Args:
             columns: names, in the order wanted; None for all. No names give batches
@@ -95,6 +96,11 @@ class Table:
             with translated("reading", self.name):
                 self._fragments[column] = fragments_of(self._dataset, column)
         return self._fragments[column]
+
+    def wide_columns(self, columns: list[str]) -> list[str]:
+        """Return those that are better read only for the rows that are wanted."""
+        with translated("reading", self.name):
+            return wide_columns(self._dataset, columns)
 
     def field_numbers(self) -> dict[str, int]:
         """Return the number of each column, which it keeps when it is renamed."""

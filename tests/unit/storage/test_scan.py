@@ -117,9 +117,9 @@ def test_batches_are_of_the_size_asked(table):
 def test_wide_rows_make_short_batches():
     vector = pa.field("vector", pa.list_(pa.float32(), 512))
     schema = pa.schema([("id", pa.int64()), vector, ("text", pa.string())])
-    assert fitting_rows(schema, ["id"]) == 8192
+    assert fitting_rows(schema, ["id"]) == 32768
     assert fitting_rows(schema, ["vector"]) == 2048
-    assert fitting_rows(schema, []) == 8192
+    assert fitting_rows(schema, []) == 32768
     huge = pa.schema([("v", pa.list_(pa.float64(), 100_000))])
     assert fitting_rows(huge, ["v"]) == 256
 

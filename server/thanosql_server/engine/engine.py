@@ -27,6 +27,7 @@ from thanosql_server.engine.catalog import (
     TableInfo,
     table_infos,
 )
+from thanosql_server.engine.constants import ConstantQueries
 from thanosql_server.engine.encoders import Encoders
 from thanosql_server.engine.index_keeper import IndexKeeper
 from thanosql_server.engine.ingest import Ingest, ingest
@@ -73,14 +74,16 @@ class Engine:
         )
         graphs.lags = self._keeper.wake
         nearest = Nearest(residents, Int8Product(config.threads), graphs)
+        contexts = Contexts(config, workspace.spill_folder)
         self._environment = Environment(
             workspace=workspace,
-            contexts=Contexts(config, workspace.spill_folder),
+            contexts=contexts,
             models=models,
             encoders=Encoders(workspace, models, config.threads, placement=placement),
             nearest=nearest,
             graphs=graphs,
             quick=QuickSearches(workspace.tables, nearest),
+            constants=ConstantQueries(workspace, contexts),
             threads=config.threads,
             search_memory=config.search_memory,
         )
@@ -105,8 +108,11 @@ class Engine:
         quick = self._environment.quick.plan(sql, parameters)
         if quick is not None:
             return quick
-        statement = parse(sql)
         control = control or Control()
+        known = self._environment.constants.plan(sql, parameters, control)
+        if known is not None:
+            return known
+        statement = parse(sql)
         check_statement(statement, control)
         planning = Planning(self._environment, statement, parameters, control=control)
         _check_prints(statement)
@@ -224,6 +230,7 @@ def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
     schema = queries.announced_schema(planning, frame)
     if not len(schema):
         raise InvalidStatement("the query has no columns; select some, or * for all")
+    planning.environment.constants.learn(planning, statement, frame)
     parameters = planning.parameter_schema(frame)
     if storing.stored_clauses(statement):
         return Plan(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from datafusion import DataFrame, SQLOptions
 
+    from thanosql_server.engine.constants import ConstantQueries
     from thanosql_server.engine.encoders import Encoders
     from thanosql_server.engine.models import Models
     from thanosql_server.engine.quick import QuickSearches
@@ -56,6 +57,7 @@ class Environment:
     nearest: Nearest
     graphs: Graphs
     quick: QuickSearches
+    constants: ConstantQueries
     threads: int
     search_memory: int
     activity: Activity = field(default_factory=Activity)

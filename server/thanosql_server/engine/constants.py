@@ -1,10 +1,9 @@
-"""Queries of constants, such as SELECT 1: planned once, run without waiting for others.
+"""Queries of constants, such as SELECT 1: planned once for all who send them.
 
 Pools of connections send one before each use of a connection. What it means depends on
 its text alone: no table, view, function, parameter, or clause of ours is in it. What is
-kept is DataFusion's plan, and DataFusion runs it each time. That takes so little that
-nobody could cancel it, so it runs on the thread that asks: 0.2 ms, and 0.7 by way of
-the loops of `executor`, which change threads four times.
+kept is DataFusion's plan before any optimization; each run optimizes it anew, which
+computes the row.
 """
 
 from __future__ import annotations
@@ -14,11 +13,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from thanosql_server.engine.catalog import Catalog
-from thanosql_server.engine.conform import conform
+from thanosql_server.engine.executor import stream
 from thanosql_server.engine.faults import translate
+from thanosql_server.engine.literals import literal_row
 from thanosql_server.engine.permissions import check_statement
 from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.session import adopt
+from thanosql_server.errors import ThanoSQLError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,17 +91,21 @@ class ConstantQueries:
                 del self._known[next(iter(self._known))]
             self._known[statement.text] = _Known(statement, frame.schema(), plan)
 
-    def _rows(self, known: _Known, control: Control) -> Iterator[pa.RecordBatch]:
+    def _rows(self, known: _Known, control: Control) -> Iterator[pa.RecordBatch | None]:
         control.check()
         if self._context is None:
             self._context = self._contexts.new(self._catalog, partitions=1)
         try:
-            batches = adopt(self._context, known.plan).collect()
+            frame = adopt(self._context, known.plan)
+            row = literal_row(frame.optimized_logical_plan(), known.schema)
+            if row is not None:
+                yield row
+                return
+            yield from stream(frame, known.schema, control)
+        except ThanoSQLError:
+            raise
         except Exception as error:
             raise translate(error, known.statement.text) from None
-        control.check()
-        for batch in batches:
-            yield conform(batch, known.schema)
 
 
 def _is_of_constants(plan: LogicalPlan) -> bool:

@@ -114,7 +114,9 @@ class ManySearches:
         schema, waiting = self.frame.schema(), None
         at_once = max(1, min(QUERIES, MOST_FOUND // max(self.k, 1)))
         try:
-            frame = hinted(self.planning, self.frame)
+            frame = hinted(
+                self.planning, self.frame, self.frame.optimized_logical_plan()
+            )
             for batch in stream(frame, schema, control):
                 waiting = _joined(waiting, batch)
                 while waiting is not None and len(waiting) >= at_once:

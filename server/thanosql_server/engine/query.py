@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from thanosql_server.engine.executor import in_thread, stream
 from thanosql_server.engine.explain import search_path
 from thanosql_server.engine.faults import translate
+from thanosql_server.engine.literals import literal_row
 from thanosql_server.engine.planner import give_hints, keeps_row_order
 from thanosql_server.engine.presorted import presorted
 from thanosql_server.engine.session import adopt
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     import pyarrow as pa
-    from datafusion import DataFrame
+    from datafusion import DataFrame, LogicalPlan
 
     from thanosql_server.control import Control
     from thanosql_server.engine.planning import Planning
@@ -75,7 +76,12 @@ def _streamed(
 ) -> Batches:
     delivered = False
     try:
-        for batch in stream(hinted(planning, frame), schema, control):
+        plan = frame.optimized_logical_plan()
+        row = literal_row(plan, schema)
+        if row is not None:
+            yield row
+            return
+        for batch in stream(hinted(planning, frame, plan), schema, control):
             delivered = delivered or batch is not None
             yield batch
     except Exception as error:
@@ -99,9 +105,14 @@ def _again_with_sorted_joins(
         raise failure(planning, error) from None
 
 
-def hinted(planning: Planning, frame: DataFrame) -> DataFrame:
-    """Return the frame to execute, after leaving hints on its table."""
-    plan = frame.optimized_logical_plan()
+def hinted(planning: Planning, frame: DataFrame, plan: LogicalPlan) -> DataFrame:
+    """Return the frame to execute, after leaving hints on its table.
+
+    Args:
+        planning: of the statement.
+        frame: the query.
+        plan: its plan after DataFusion's optimizer.
+    """
     clauses, tables = planning.clauses, planning.catalog.tables.handed_out
     hints = give_hints(plan, clauses.queries, tables)
     planning.environment.quick.learn(planning, plan, hints)

@@ -74,16 +74,15 @@ class Engine:
         )
         graphs.lags = self._keeper.wake
         nearest = Nearest(residents, Int8Product(config.threads), graphs)
-        contexts = Contexts(config, workspace.spill_folder)
         self._environment = Environment(
             workspace=workspace,
-            contexts=contexts,
+            contexts=Contexts(config, workspace.spill_folder),
             models=models,
             encoders=Encoders(workspace, models, config.threads, placement=placement),
             nearest=nearest,
             graphs=graphs,
             quick=QuickSearches(workspace.tables, nearest),
-            constants=ConstantQueries(workspace, contexts),
+            constants=ConstantQueries(),
             threads=config.threads,
             search_memory=config.search_memory,
         )

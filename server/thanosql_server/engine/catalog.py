@@ -215,8 +215,12 @@ class SystemTables(SchemaProvider):
     """Read-only tables about the server itself."""
 
     def __init__(
-        self, workspace: Workspace, server: Mapping[str, Callable[[], pa.Table]]
+        self,
+        workspace: Workspace,
+        reading: Reading,
+        server: Mapping[str, Callable[[], pa.Table]],
     ) -> None:
+        self._reading = reading
         self._rows: dict[str, Callable[[], pa.Table]] = {
             **server,
             "models": lambda: models_table(workspace),
@@ -239,6 +243,7 @@ class SystemTables(SchemaProvider):
 
     def table(self, name: str) -> DataFusionTable | None:
         """Return the rows as of now, or None."""
+        self._reading.used.add((SYSTEM_SCHEMA, name))
         rows = self._rows.get(name)
         return RowsTable(rows()) if rows else None
 
@@ -264,7 +269,7 @@ class Catalog(CatalogProvider):
         self._targets = Targets()
         self._schemas: dict[str, SchemaProvider] = {
             SCHEMA: self.tables,
-            SYSTEM_SCHEMA: SystemTables(workspace, server or {}),
+            SYSTEM_SCHEMA: SystemTables(workspace, self.reading, server or {}),
         }
 
     def open(self, place: Place) -> Table:

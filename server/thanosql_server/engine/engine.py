@@ -230,6 +230,7 @@ def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
     if not len(schema):
         raise InvalidStatement("the query has no columns; select some, or * for all")
     planning.environment.constants.learn(planning, statement, frame)
+    used = planning.catalog.reading.used
     parameters = planning.parameter_schema(frame)
     if storing.stored_clauses(statement):
         return Plan(
@@ -241,6 +242,8 @@ def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
         schema,
         lambda control: queries.rows(planning, frame, schema, control),
         parameters,
+        # Tables about the server are read while they are planned.
+        lasts=all(schema != SYSTEM_SCHEMA for schema, _ in used),
     )
 
 

@@ -66,7 +66,7 @@ def give_hints(
         The top-k hints that were given.
     """
     scans = [node for node in _nodes(plan) if _kind(node) == "TableScan"]
-    names = [_name(scan) for scan in scans]
+    names = [table_name(scan) for scan in scans]
     # Resolving names may have opened a table more than once; only the last object is in
     # the plan, and a hint on the others does nothing. Of two that are in the plan it
     # cannot be told which is which.
@@ -84,14 +84,14 @@ def give_hints(
         top_k = _top_k(node, queries) if _kind(node) == "Sort" else None
         if top_k is None:
             continue
-        same = alone.get(_name(_below(node, _SEARCHED)), [])
+        same = alone.get(table_name(_below(node, _SEARCHED)), [])
         for table in same:
             table.top_k = top_k
         found += [Hint(node, table, top_k) for table in same[-1:]]
     return found
 
 
-def _name(scan: LogicalPlan) -> str:
+def table_name(scan: LogicalPlan) -> str:
     """Return the schema and the name of a table, as `LanceTable.name` has them."""
     variant: Any = scan.to_variant()
     _, schema, name = variant.fqn()

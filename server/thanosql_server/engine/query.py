@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from thanosql_server.engine import plain
 from thanosql_server.engine.executor import in_thread, stream
 from thanosql_server.engine.explain import search_path
 from thanosql_server.engine.faults import translate
@@ -81,7 +82,13 @@ def _streamed(
         if row is not None:
             yield row
             return
-        for batch in stream(hinted(planning, frame, plan), schema, control):
+        table = plain.plain(plan, planning.catalog.tables.handed_out)
+        batches = (
+            stream(hinted(planning, frame, plan), schema, control)
+            if table is None or planning.clauses.counted
+            else plain.rows(table, schema, control)
+        )
+        for batch in batches:
             delivered = delivered or batch is not None
             yield batch
     except Exception as error:

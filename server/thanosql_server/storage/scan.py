@@ -123,10 +123,10 @@ class Scan:
         return [f for f in known if f.fragment_id in self.fragments]
 
 
-def fitting_rows(schema: pa.Schema, columns: list[str]) -> int:
-    """Return how many rows of these columns make about 4 MiB (256 to 8192)."""
+def fitting_rows(schema: pa.Schema, columns: list[str], most: int = _MOST_ROWS) -> int:
+    """Return how many rows of these columns make about 4 MiB (256 to `most`)."""
     row_bytes = sum(_width(schema.field(name).type) for name in columns)
-    return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
+    return max(_FEWEST_ROWS, min(most, _BATCH_BYTES // max(row_bytes, 1)))
 
 
 def _width(kind: pa.DataType) -> int:

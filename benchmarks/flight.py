@@ -10,7 +10,9 @@ cache. All are measured in turns, so that a busy moment of the machine hits all 
 
 Latencies are medians of SELECT 1 from its text to its rows, with what a client of that
 kind does for it: a new cursor with our driver and ADBC, GetFlightInfo and DoGet with
-pyarrow.
+pyarrow. Our server keeps the plan of a query of constants, so there are the latencies
+of a text that nobody has sent before, too: SELECT 2, SELECT 3 and so on. The empty
+server is flight_floor.py: the least that a Flight server in Python takes.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import tempfile
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from itertools import count, islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +47,10 @@ ENVIRONMENT = HERE.parent / ".venv-bench-flight"
 TOKEN = "benchmark"
 COLUMNS, PART = 8, 1_000_000
 CLIENTS = 32
+TURNS = 10
+"""Turns in a round of latencies: a busy moment of the machine is short."""
 BEARER = "adbc.flight.sql.authorization_header"
+FLOOR = HERE / "flight_floor.py"
 SERVE = "import sys; from thanosql.cli import main; sys.exit(main())"
 
 
@@ -92,6 +98,13 @@ def ours(workspace):
         with thanosql.connect(location, token=TOKEN) as connection:
             connection.cursor().execute("COPY big FROM 'big.parquet'")
         yield location
+
+
+@contextmanager
+def floor():
+    command = [sys.executable, FLOOR]
+    with process(command, stdout=subprocess.PIPE, text=True) as running:
+        yield re.search(r"grpc://\S+", running.stdout.readline())[0]
 
 
 @contextmanager
@@ -151,8 +164,8 @@ class PyArrow:
             if chunk.data is not None:
                 yield chunk.data
 
-    def one(self):
-        return pa.Table.from_batches(self.batches("SELECT 1")).to_pylist()
+    def one(self, sql="SELECT 1"):
+        return pa.Table.from_batches(self.batches(sql)).to_pylist()
 
 
 class Dbapi:
@@ -173,9 +186,9 @@ class Dbapi:
             cursor.execute(sql)
             yield from getattr(cursor, self._fetch)()
 
-    def one(self):
+    def one(self, sql="SELECT 1"):
         with self._connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute(sql)
             return cursor.fetchall()
 
 
@@ -199,8 +212,8 @@ class InProcess:
         for batch in self._context.sql(sql).execute_stream():
             yield batch.to_pyarrow()
 
-    def one(self):
-        return self._context.sql("SELECT 1").collect()
+    def one(self, sql="SELECT 1"):
+        return self._context.sql(sql).collect()
 
 
 def driver(location):
@@ -219,14 +232,15 @@ def over_adbc(location, token=None):
 # ---- The measurements ------------------------------------------------------------
 
 
-def latencies(clients, rounds, calls):
-    """Return the median of SELECT 1 in milliseconds, by client, taken in turns."""
+def latencies(clients, rounds, calls, texts=None):
+    """Return the median of a query in milliseconds, by client, taken in turns."""
+    texts = texts or repeat("SELECT 1")
     taken = {name: [] for name in clients}
-    for _ in range(rounds):
+    for _ in range(rounds * TURNS):
         for name, client in clients.items():
-            for _ in range(calls):
+            for sql in islice(texts, calls // TURNS):
                 started = time.perf_counter()
-                client.one()
+                client.one(sql)
                 taken[name].append(time.perf_counter() - started)
     return {name: statistics.median(times) * 1e3 for name, times in taken.items()}
 
@@ -353,14 +367,20 @@ def main():
         }
         for client in clients.values():
             stack.enter_context(client).one()
-        one = latencies(clients, rounds, calls)
+        nothing = stack.enter_context(floor())
+        empty = {"pyarrow, empty server": stack.enter_context(PyArrow(nothing))}
+        one = latencies(clients | empty, rounds, calls)
         report("SELECT 1", one, "{:8.2f} ms")
+        new = (f"SELECT {number}" for number in count(2))
+        other = latencies(clients, rounds, calls, new)
+        report("SELECT n, each text once", other, "{:8.2f} ms")
         rate = rates(clients, rounds, millions * PART * COLUMNS * 8)
         report(f"{millions} million rows", rate, "{:8.2f} GB/s")
         together = {
             "our driver": crowd(lambda: driver(here), seconds),
             "pyarrow, our server": crowd(lambda: PyArrow(here, TOKEN), seconds),
             "pyarrow, ROAPI": crowd(lambda: PyArrow(there), seconds),
+            "pyarrow, empty server": crowd(lambda: PyArrow(nothing), seconds),
         }
         report(f"{CLIENTS} clients", together, "{:8.0f} SELECT 1 per second")
         costs = starts(here, rounds)

@@ -50,7 +50,7 @@ class Control:
         self.caller = caller
         self._timeout = timeout
         self._reason = "the statement was cancelled"
-        self._cancelled = threading.Event()
+        self._cancelled = False
         self._lock = threading.Lock()
         self._warnings: list[str] = []
         self._suppressed = 0
@@ -68,7 +68,7 @@ class Control:
                 f"the statement took longer than the {self._timeout:g} s it may take "
                 "(statement_timeout) and was stopped"
             )
-        return self._cancelled.is_set()
+        return self._cancelled
 
     @property
     def seconds(self) -> float:
@@ -91,9 +91,9 @@ class Control:
     def cancel(self, reason: str = "") -> None:
         """Ask the statement to stop at its next check; the first reason counts."""
         with self._lock:
-            if reason and not self._cancelled.is_set():
+            if reason and not self._cancelled:
                 self._reason = reason
-            self._cancelled.set()
+            self._cancelled = True
 
     def cancellation(self) -> Cancelled:
         """Return the error that says why the statement was stopped."""

@@ -185,6 +185,11 @@ class Settings:
         with self._lock:
             return bool(self._values)
 
+    def values(self) -> dict[str, SettingValue]:
+        """Return what is not as in a new session, by name."""
+        with self._lock:
+            return dict(self._values)
+
     def set(self, name: str, value: SettingValue) -> None:
         """Give a setting a value for this session.
 

@@ -102,7 +102,7 @@ def build_model(planning: Planning, node: BuildModel) -> Plan:
     given = planning.bound(node.options)
     options = kind.parse(given)
     frame = planning.frame(node.body)
-    schema = frame.schema()
+    schema = planning.columns(frame)
     column = pick_image_column(schema, given, "image_col")
     options = replace(options, image_col=column)
     options = _completed(planning, kind, options, given, schema)
@@ -166,7 +166,7 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
 def create_table_as(planning: Planning, node: CreateTableAs) -> Plan:
     """CREATE TABLE t AS SELECT ...: store the rows of a query."""
     frame = planning.frame(node.query)
-    schema = frame.schema()
+    schema = planning.columns(frame)
     place = place_of(planning.environment.workspace, node.table)
 
     def work(control: Control) -> int:

@@ -31,6 +31,8 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 
 def _cast(column: pa.Array, field: pa.Field) -> pa.Array:
     try:
+        if pa.types.is_run_end_encoded(column.type):
+            column = pc.run_end_decode(column)
         if pa.types.is_decimal(field.type):
             return _to_decimal(column, field.type)
         return column.cast(field.type)

@@ -26,6 +26,7 @@ from thanosql_server.engine.catalog import (
     TableInfo,
     table_infos,
 )
+from thanosql_server.engine.constants import ConstantQueries
 from thanosql_server.engine.encoders import Encoders
 from thanosql_server.engine.index_keeper import IndexKeeper
 from thanosql_server.engine.ingest import Ingest, ingest
@@ -81,6 +82,7 @@ class Engine:
             nearest=nearest,
             graphs=graphs,
             quick=QuickSearches(workspace.tables, nearest),
+            constants=ConstantQueries(),
             threads=config.threads,
             search_memory=config.search_memory,
         )
@@ -105,8 +107,11 @@ class Engine:
         quick = self._environment.quick.plan(sql, parameters)
         if quick is not None:
             return quick
-        statement = parse(sql)
         control = control or Control()
+        known = self._environment.constants.plan(sql, parameters, control)
+        if known is not None:
+            return known
+        statement = parse(sql)
         check_statement(statement, control)
         planning = Planning(self._environment, statement, parameters, control=control)
         _check_prints(statement)
@@ -224,6 +229,8 @@ def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
     schema = queries.announced_schema(planning, frame)
     if not len(schema):
         raise InvalidStatement("the query has no columns; select some, or * for all")
+    planning.environment.constants.learn(planning, statement, frame)
+    used = planning.catalog.reading.used
     parameters = planning.parameter_schema(frame)
     if storing.stored_clauses(statement):
         return Plan(
@@ -235,6 +242,8 @@ def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
         schema,
         lambda control: queries.rows(planning, frame, schema, control),
         parameters,
+        # Tables about the server are about the statement that planned them.
+        lasts=all(schema != SYSTEM_SCHEMA for schema, _ in used),
     )
 
 

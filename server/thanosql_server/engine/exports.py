@@ -30,7 +30,7 @@ def copy_to(planning: Planning, node: CopyTo) -> Plan:
     overwrite = options.flag("overwrite", False)
     pieces = ("SELECT * FROM ", node.rows) if node.is_table else (node.rows,)
     frame = planning.spliced(*pieces)
-    schema = frame.schema()
+    schema = planning.columns(frame)
     workspace = planning.environment.workspace
     shown = path_of(planning, node.target, node.position, "TO")
     if planning.arguments is not None:

@@ -15,7 +15,7 @@ from thanosql_server.engine.provider import wished
 from thanosql_server.engine.query import failure, hinted
 from thanosql_server.search.nearest import Search
 from thanosql_server.search.vectors import as_matrix
-from thanosql_server.storage.scan import fitting_rows
+from thanosql_server.storage.widths import fitting_rows
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -114,7 +114,9 @@ class ManySearches:
         schema, waiting = self.frame.schema(), None
         at_once = max(1, min(QUERIES, MOST_FOUND // max(self.k, 1)))
         try:
-            frame = hinted(self.planning, self.frame)
+            frame = hinted(
+                self.planning, self.frame, self.frame.optimized_logical_plan()
+            )
             for batch in stream(frame, schema, control):
                 waiting = _joined(waiting, batch)
                 while waiting is not None and len(waiting) >= at_once:

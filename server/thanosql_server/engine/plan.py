@@ -24,11 +24,14 @@ class Plan:
         schema: columns of the result, `NO_ROWS` if the statement returns none.
         parameters: one field per parameter, in order, with its inferred type.
         execute: runs the statement; see `run`.
+        lasts: whether it may also run a little later, with another leash: it then
+            reads tables as they were when it was made, and changes nothing.
     """
 
     schema: pa.Schema
     execute: Callable[[Control], Iterator[pa.RecordBatch | None]] = field(repr=False)
     parameters: pa.Schema = NO_ROWS
+    lasts: bool = False
 
     @property
     def returns_rows(self) -> bool:

@@ -22,6 +22,7 @@ from thanosql_server.engine.catalog import Catalog
 from thanosql_server.engine.clauses import Clauses
 from thanosql_server.engine.faults import translate, unknown_column
 from thanosql_server.engine.parameters import inferred_types
+from thanosql_server.engine.result_columns import result_columns
 from thanosql_server.engine.server_tables import server_tables
 from thanosql_server.errors import InternalError, InvalidStatement, ThanoSQLError
 from thanosql_server.sql.names import candidates, quote, respell
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from datafusion import DataFrame, SQLOptions
 
+    from thanosql_server.engine.constants import ConstantQueries
     from thanosql_server.engine.encoders import Encoders
     from thanosql_server.engine.models import Models
     from thanosql_server.engine.quick import QuickSearches
@@ -56,6 +58,7 @@ class Environment:
     nearest: Nearest
     graphs: Graphs
     quick: QuickSearches
+    constants: ConstantQueries
     threads: int
     search_memory: int
     activity: Activity = field(default_factory=Activity)
@@ -149,6 +152,17 @@ class Planning:
         reading = self.catalog.reading
         reading.frames, reading.sized = {}, names
         return session.sql(self.context, text, self._values(), options)
+
+    def columns(self, frame: DataFrame) -> pa.Schema:
+        """Return the columns of a query's result, as its batches will have them."""
+        self.root._probing = True
+        try:
+            optimized = session.adopt(self.context, frame.optimized_logical_plan())
+        except Exception:
+            optimized = None  # SELECT 1 / 0, say; it fails when it runs
+        finally:
+            self.root._probing = False
+        return result_columns(frame, optimized)
 
     def again(self) -> Planning:
         """Return a new planning of the statement, which sees the tables as of now."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from thanosql_server.engine import plain
 from thanosql_server.engine.executor import in_thread, stream
 from thanosql_server.engine.explain import search_path
 from thanosql_server.engine.faults import translate
 from thanosql_server.engine.joins import tables_to_size
+from thanosql_server.engine.literals import literal_row
 from thanosql_server.engine.planner import give_hints, keeps_row_order
 from thanosql_server.engine.presorted import presorted
 from thanosql_server.engine.session import adopt
-from thanosql_server.errors import ResourceExhausted, ThanoSQLError
+from thanosql_server.errors import InternalError, ResourceExhausted, ThanoSQLError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -31,7 +33,7 @@ EMBEDDING_BATCH_ROWS = 256
 
 def announced_schema(planning: Planning, frame: DataFrame) -> pa.Schema:
     """Return the columns of the result, the one of a PRINT marked as such."""
-    schema = frame.schema()
+    schema = planning.columns(frame)
     printed = planning.clauses.printed
     return schema if printed is None else printed.announced(schema)
 
@@ -76,33 +78,66 @@ def _streamed(
 ) -> Batches:
     delivered = False
     try:
-        for batch in stream(hinted(planning, frame), schema, control):
+        plan = frame.optimized_logical_plan()
+        row = literal_row(plan, schema)
+        if row is not None:
+            yield row
+            return
+        table = plain.plain(plan, planning.catalog.tables.handed_out)
+        batches = (
+            stream(hinted(planning, frame, plan), schema, control)
+            if table is None or planning.clauses.counted
+            else plain.rows(table, schema, control)
+        )
+        for batch in batches:
             delivered = delivered or batch is not None
             yield batch
     except Exception as error:
         cause = failure(planning, error)
-        if not isinstance(cause, ResourceExhausted) or delivered:
+        other = None if delivered else _otherwise(planning, frame, cause)
+        if other is None:
             raise cause from None
     else:
         return
-    # A hash join holds one side in memory and cannot spill; a sort-merge join can.
-    yield from _again_with_sorted_joins(planning, frame, schema, control)
-
-
-def _again_with_sorted_joins(
-    planning: Planning, frame: DataFrame, schema: pa.Schema, control: Control
-) -> Iterator[pa.RecordBatch | None]:
-    contexts = planning.environment.contexts
-    context = contexts.new(planning.catalog, hash_joins=False)
     try:
-        yield from stream(adopt(context, frame.logical_plan()), schema, control)
+        yield from stream(other, schema, control)
     except Exception as error:
         raise failure(planning, error) from None
 
 
-def hinted(planning: Planning, frame: DataFrame) -> DataFrame:
-    """Return the frame to execute, after leaving hints on its table."""
-    plan = frame.optimized_logical_plan()
+def _otherwise(
+    planning: Planning, frame: DataFrame, cause: ThanoSQLError
+) -> DataFrame | None:
+    """Return the query planned in a way that does without what failed, if there is one.
+
+    A hash join holds one side in memory and cannot spill; a sort-merge join can. Some
+    filters, of lists for instance, can be computed by DataFusion and not by a scan.
+    """
+    if isinstance(cause, ResourceExhausted):
+        context = planning.environment.contexts.new(planning.catalog, hash_joins=False)
+        return adopt(context, frame.logical_plan())
+    if not isinstance(cause, InternalError):
+        return None
+    tables = planning.catalog.tables.handed_out
+    names = frozenset(table.name for table in tables if not table.row_ids)
+    planned = planning.sized(frame, names) if names else frame
+    if planned is frame:
+        return None
+    planning.failure = None
+    for table in tables:
+        table.failure = None
+        table.nearest, table.control = planning.environment.nearest, planning.control
+    return planned
+
+
+def hinted(planning: Planning, frame: DataFrame, plan: LogicalPlan) -> DataFrame:
+    """Return the frame to execute, after leaving hints on its table.
+
+    Args:
+        planning: of the statement.
+        frame: the query.
+        plan: its plan after DataFusion's optimizer.
+    """
     clauses, tables = planning.clauses, planning.catalog.tables.handed_out
     hints = give_hints(plan, clauses.queries, tables)
     planning.environment.quick.learn(planning, plan, hints)

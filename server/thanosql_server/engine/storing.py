@@ -130,7 +130,7 @@ def _replace_table(
         planning.clauses.embedding_name(clause), handle.dim, handle.name
     )
     frame = planning.frame(clause.body)
-    schema = frame.schema()
+    schema = planning.columns(frame)
     rows = embedded(
         reader(queries.rows(planning, frame, schema, control), schema),
         schema,
@@ -151,7 +151,7 @@ def _replace_by_query(
         clause.body, span=clause.span, clauses=(clause,), parameters=(), calls=()
     )
     frame = planning.frame(whole)
-    schema = frame.schema()
+    schema = planning.columns(frame)
     batches = queries.rows(planning, frame, schema, control)
     target.tables.create(target.name, reader(batches, schema), overwrite=True)
     return list(schema.names)

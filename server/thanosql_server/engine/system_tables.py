@@ -98,12 +98,17 @@ class SystemTables(SchemaProvider):
 
     Args:
         workspace: what most of them are about.
+        used: schema and name of all that was asked for.
         server: the rows of those about the server, by name.
     """
 
     def __init__(
-        self, workspace: Workspace, server: Mapping[str, Callable[[], pa.Table]]
+        self,
+        workspace: Workspace,
+        used: set[tuple[str, str]],
+        server: Mapping[str, Callable[[], pa.Table]],
     ) -> None:
+        self._used = used
         self._workspace = workspace
         self._server = server
         self._made: dict[str, RowsTable] = {}
@@ -119,6 +124,7 @@ class SystemTables(SchemaProvider):
 
     def table(self, name: str) -> DataFusionTable | None:
         """Return a table with the rows as of when it is first read, or None."""
+        self._used.add((SYSTEM_SCHEMA, name))
         if name not in self._made and self.table_exist(name):
             self._made[name] = self._listed(name)
         return self._made.get(name)

@@ -21,6 +21,7 @@ from thanosql_proto.message import DecodeError, Message
 from thanosql_server.callers import NOBODY_ASKED
 from thanosql_server.errors import InvalidValue, NotSupported
 from thanosql_server.flight import ingest, metadata, prepared, sessions, statements
+from thanosql_server.flight.ahead import PlansAhead
 from thanosql_server.flight.auth import Handshake, middleware
 from thanosql_server.flight.gate import Gate
 from thanosql_server.flight.handles import Running
@@ -152,7 +153,12 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
         sessions = SessionStore(config.limits)
         running = Running(engine.activity, sessions, config.limits)
         self._service = Service(
-            engine, PreparedStatements(), running, sessions, NOBODY_ASKED
+            engine,
+            PreparedStatements(),
+            running,
+            sessions,
+            PlansAhead(),
+            NOBODY_ASKED,
         )
         gate = Gate(config)
         try:
@@ -178,6 +184,7 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
         Returns when the last call has been answered. A second call does nothing.
         """
         self._service.running.close(grace)
+        self._service.ahead.clear()
         # The base class's shutdown may run once only; its exit may run again.
         super().__exit__(None, None, None)
 
@@ -193,6 +200,8 @@ class FlightSqlServer(fl.FlightServerBase):  # type: ignore[misc] # pyarrow is n
         with border(context):
             described = self._describe(context, descriptor)
             count = described.act(context) if described.act else -1
+            if described.keep:
+                described.keep()
         # No location means: this connection.
         endpoint = fl.FlightEndpoint(described.ticket, [])
         return fl.FlightInfo(described.schema, descriptor, [endpoint], count, -1)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.callers import Caller
     from thanosql_server.control import Control
+    from thanosql_server.flight.ahead import PlansAhead
     from thanosql_server.flight.handles import Running
     from thanosql_server.flight.prepared import PreparedStatements
     from thanosql_server.flight.protocol import Engine
@@ -31,6 +32,7 @@ class Service:
         prepared: statements that clients have prepared.
         running: statements that run.
         sessions: what clients have set.
+        ahead: plans of statements that were described and wait to be run.
         caller: who makes the call, or stands for nobody between calls.
     """
 
@@ -38,6 +40,7 @@ class Service:
     prepared: PreparedStatements
     running: Running
     sessions: SessionStore
+    ahead: PlansAhead
     caller: Caller
 
     def of(self, context: Any) -> Service:
@@ -58,11 +61,13 @@ class Described:
         ticket: gets the rows.
         act: carries out a statement that returns no rows, and returns how many it
             changed; for GetFlightInfo, which is the last that some clients call.
+        keep: keeps the plan for whoever comes for the rows; for GetFlightInfo, too.
     """
 
     schema: pa.Schema
     ticket: bytes
     act: Callable[[Any], int] | None = None
+    keep: Callable[[], None] | None = None
 
 
 def refuse_transaction(message: Any) -> None:

@@ -63,9 +63,14 @@ def describe(service: Service, statement: Statement) -> Described:
     Drivers that do not know updates from queries (ADBC before 1.13) send an update this
     way as well, and drop its ticket unread. So it acts in GetFlightInfo, once.
     """
-    plan = _plan(service, statement, service.control())
+    control = service.control()
+    plan = _plan(service, statement, control)
     if plan.returns_rows:
-        return Described(plan.schema, statement.ticket())
+
+        def keep() -> None:
+            service.ahead.keep(statement, plan, control)
+
+        return Described(plan.schema, statement.ticket(), keep=keep)
 
     def act(context: Any) -> int:
         run = service.running.start(statement.id, context, statement.query)
@@ -83,7 +88,9 @@ def do_get_statement(
     if statement.acted:
         return fl.GeneratorStream(pa.schema([]), iter(()))
     with service.running.begun(statement.id, context, statement.query) as run:
-        plan = _plan(service, statement, run.control)
+        plan = service.ahead.take(statement, run.control)
+        if plan is None:
+            plan = _plan(service, statement, run.control)
         if not plan.returns_rows:
             raise InvalidValue("the ticket was not made by this server")
         return stream(plan, run, service.running)

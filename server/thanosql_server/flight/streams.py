@@ -204,8 +204,11 @@ def cut(
     """
     size = batch.nbytes
     middle = batch.num_rows // 2
+    if size <= limit or not middle:
+        yield batch
+        return
     halves = batch.slice(0, middle), batch.slice(middle)
-    if size <= limit or not middle or sum(h.nbytes for h in halves) > 1.5 * size:
+    if sum(half.nbytes for half in halves) > 1.5 * size:
         yield batch
         return
     for half in halves:

@@ -28,7 +28,8 @@ from thanosql_server.storage.columns import (
     require_no_nulls,
 )
 from thanosql_server.storage.faults import Relay, translated
-from thanosql_server.storage.scan import Scan, fitting_rows
+from thanosql_server.storage.scan import Scan
+from thanosql_server.storage.widths import fitting_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

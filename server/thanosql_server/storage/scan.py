@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from thanosql_server.storage.widths import wide_columns, width
+from thanosql_server.storage.widths import fitting_rows, wide_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,10 +21,7 @@ logger = logging.getLogger(__name__)
 ROW_ID = "_rowid"
 """Name of the uint64 column with Lance's row ids, which `Table.take` accepts."""
 
-_BATCH_BYTES = 4 << 20
-_FEWEST_ROWS, _MOST_ROWS = 256, 32768
-
-_MANY_ROWS = 100_000
+MANY_ROWS = 100_000
 """Below, Lance chooses what it reads first: either way takes a few milliseconds."""
 
 _READAHEAD: dict[str, Any] = {
@@ -112,30 +109,31 @@ class Scan:
             columns=columns,
             # Lance needs something to read where only the number of rows is asked.
             with_row_id=self.row_ids or not columns,
-            batch_size=self.batch_rows or fitting_rows(self.dataset.schema, columns),
+            batch_size=self.batch_rows or self._fitting_rows(columns),
             fragments=self._fragments(),
             late_materialization=self._read_late(columns),
             **_READAHEAD,
             **how,
         )
 
+    def _fitting_rows(self, columns: list[str]) -> int:
+        short = self.dataset.count_rows() >= MANY_ROWS and not self._wide(columns)
+        return fitting_rows(self.dataset.schema, columns, short_texts=short)
+
     def _read_late(self, columns: list[str]) -> list[str] | bool | None:
         """Return the columns that are read after filtering; None for Lance's choice."""
-        if self.filter is None or self.dataset.count_rows() < _MANY_ROWS:
+        if self.filter is None or self.dataset.count_rows() < MANY_ROWS:
             return None
-        return wide_columns(self.dataset, columns) or False
+        return self._wide(columns) or False
+
+    def _wide(self, columns: list[str]) -> list[str]:
+        return wide_columns(self.dataset, columns)
 
     def _fragments(self) -> list[lance.LanceFragment] | None:
         if self.fragments is None:
             return None
         known = self.dataset.get_fragments()
         return [f for f in known if f.fragment_id in self.fragments]
-
-
-def fitting_rows(schema: pa.Schema, columns: list[str]) -> int:
-    """Return how many rows of these columns make about 4 MiB (256 to 32768)."""
-    row_bytes = sum(width(schema.field(name).type) for name in columns)
-    return max(_FEWEST_ROWS, min(_MOST_ROWS, _BATCH_BYTES // max(row_bytes, 1)))
 
 
 def _first(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

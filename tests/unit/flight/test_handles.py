@@ -16,7 +16,7 @@ from thanosql_server.errors import (
     TooManyStatements,
 )
 from thanosql_server.flight.auth import Admitted
-from thanosql_server.flight.handles import Running, Statement
+from thanosql_server.flight.handles import LOOK_SECONDS, Running, Statement
 from thanosql_server.flight.session_store import SessionStore
 
 ADA = Caller("ada", Role.READER, "session-of-ada")
@@ -68,6 +68,21 @@ def test_run_stops_when_its_client_has_gone(running):
     run = running.start("mine", context)
     run.check()
     context.gone = True
+    time.sleep(LOOK_SECONDS)
+    with pytest.raises(Cancelled):
+        run.check()
+
+
+def test_run_looks_after_its_client_now_and_then_and_at_its_control_always(running):
+    context = Context()
+    run = running.start("mine", context)
+    asked = []
+    context.is_cancelled = lambda: asked.append(time.monotonic())
+    ends = time.monotonic() + 5 * LOOK_SECONDS
+    while time.monotonic() < ends:
+        run.check()
+    assert 1 <= len(asked) <= 5
+    run.control.cancel()
     with pytest.raises(Cancelled):
         run.check()
 

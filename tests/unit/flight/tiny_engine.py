@@ -4,6 +4,7 @@ import re
 import threading
 import time
 from collections import namedtuple
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -61,6 +62,9 @@ class TinyEngine:
     def select(self, parameters, name):
         table = self.find(name)
         return Plan(table.schema, lambda control: iter(table.to_batches()))
+
+    def lasting(self, parameters, name):
+        return replace(self.select(parameters, name), lasts=True)
 
     def plan_rows(self, sql, rows, control=None):
         return None  # every row on its own
@@ -136,6 +140,7 @@ class TinyEngine:
 
     STATEMENTS = (
         (r"SELECT \* FROM (\w+)", select),
+        (r"LASTING (\w+)", lasting),
         (r"ECHO ([? ]+)", echo),
         (r"INSERT INTO (\w+) VALUES \(\?, \?\)", insert),
         (r"DROP TABLE (\w+)", drop),

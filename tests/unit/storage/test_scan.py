@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from thanosql_server.storage.scan import fitting_rows
 from thanosql_server.storage.tables import ROW_ID
+from thanosql_server.storage.widths import fitting_rows
 
 ROWS = 5000
 

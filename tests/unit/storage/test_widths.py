@@ -37,7 +37,7 @@ def test_columns_of_long_values_are_wide(tables):
 
 
 def test_what_is_read_early_or_late_is_the_same(tables, monkeypatch):
-    monkeypatch.setattr(scan, "_MANY_ROWS", 10)
+    monkeypatch.setattr(scan, "MANY_ROWS", 10)
     table, rows = create(tables)
     condition = pc.field("id") > 1500
     for columns in (["price", "flag"], ["text", "price"], rows.column_names):

@@ -169,7 +169,7 @@ class Nearest:
             return f"the table has fewer than {FEWEST_ROWS:,} rows"
         refusal = self._residents.refusal(table, column, dim)
         if refusal is None and not self._product.available:
-            return "torch has no exact product of bytes here"
+            return "numkong has no exact product of bytes here"
         return refusal
 
     def _among(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Bytes = NDArray[np.int8]
+    Products = NDArray[np.int32] | NDArray[np.float64]
 
 Item = TypeVar("Item")
 logger = logging.getLogger(__name__)
@@ -47,8 +48,11 @@ class Int8Product:
         with self._lock:
             return self._numkong is not None
 
-    def __call__(self, rows: Bytes, queries: Bytes) -> NDArray[np.int32]:
-        """Return the products (m, n) of n rows (n, dim) with m queries (m, dim)."""
+    def __call__(self, rows: Bytes, queries: Bytes) -> Products:
+        """Return the products (m, n) of n rows (n, dim) with m queries (m, dim).
+
+        They are exact up to `limits.LARGEST_DIM` numbers.
+        """
         return _multiply(self._numkong, rows, queries)
 
     def spread(self, work: Callable[[Item], None], items: Iterable[Item]) -> None:
@@ -72,14 +76,14 @@ class Int8Product:
         return ThreadPoolExecutor(self.threads, thread_name_prefix="search")
 
 
-def _multiply(numkong: Any, rows: Bytes, queries: Bytes) -> NDArray[np.int32]:
+def _multiply(numkong: Any, rows: Bytes, queries: Bytes) -> Products:
     if len(queries) > _MOST_ALONE:
-        products = np.asarray(numkong.dots_packed(rows, numkong.dots_pack(queries)))
-        return np.ascontiguousarray(products.T)
-    # float64 holds each sum as it is; asked for int32, it multiplies as a matrix.
+        found = np.asarray(numkong.dots_packed(rows, numkong.dots_pack(queries)))
+        return np.ascontiguousarray(found.T)
+    # float64 holds each sum as it is; asked for int32, numkong goes by the matrix.
     products = np.empty((len(queries), len(rows)))
     numkong.cdist(queries, rows, "dot", out=products)
-    return products.astype(np.int32)
+    return products
 
 
 def _is_exact(numkong: Any) -> bool:

@@ -210,7 +210,7 @@ class Nearest:
         if len(union) > max(most, _FETCHED_ROWS):
             # Many rows are alike; reading all of them in order is quicker.
             return _compared(_all(search, control), search)
-        fetched = _fetched(search, view.ids(union), control)
+        fetched = _candidates(search, view, union, control)
         own = [np.searchsorted(union, one) for one in hits] if len(hits) > 1 else None
         found = _compared(fetched, search, own)
         if all(len(one.ids) == search.k for one in found):
@@ -253,6 +253,23 @@ def _all(search: Search, control: Control) -> Iterator[pa.RecordBatch]:
     for batch in search.table.scan([search.column], search.filter, row_ids=True):
         control.check()
         yield batch
+
+
+def _candidates(
+    search: Search, view: View, positions: Positions, control: Control
+) -> Iterator[pa.RecordBatch]:
+    """Read the vectors at some positions of a column in memory."""
+    for at in range(0, len(positions), _FETCHED_ROWS):
+        control.check()
+        some = positions[at : at + _FETCHED_ROWS]
+        ids, matrix = view.ids(some), view.vectors(some)
+        if matrix is None:
+            yield from _fetched(search, ids, control)
+            continue
+        numbers = pa.array(matrix.ravel())
+        vectors = pa.FixedSizeListArray.from_arrays(numbers, search.dim)
+        names = [search.column, ROW_ID]
+        yield pa.RecordBatch.from_arrays([vectors, pa.array(ids)], names)
 
 
 def _fetched(search: Search, ids: RowIds, control: Control) -> Iterator[pa.RecordBatch]:

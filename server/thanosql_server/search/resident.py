@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.control import Control
     from thanosql_server.storage.fragments import Fragment
+    from thanosql_server.storage.plain_rows import PlainRows
     from thanosql_server.storage.table import Table
 
     Key = tuple[str, str, int]
@@ -284,9 +285,13 @@ def _read(
         control.check()
         part.fill(batch, column)
 
-    part = Part.empty(fragments, dim)
+    def located(fragment: Fragment) -> PlainRows | None:
+        control.check()
+        return table.plain_rows(fragment, dim)
+
     numbers = frozenset(fragment.number for fragment in fragments)
     with at_once(), ThreadPoolExecutor(threads, thread_name_prefix="codes") as pool:
+        part = Part.empty(fragments, dim, list(pool.map(located, fragments)))
         batches = table.scan([column], row_ids=True, fragments=numbers)
         spread(pool, threads, fill, batches)
     return part

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.control import Control
     from thanosql_server.search.codes import Codes
-    from thanosql_server.search.int8_product import Int8Product
+    from thanosql_server.search.int8_product import Int8Product, Products
     from thanosql_server.search.limits import CodedQuery, Vector
 
     Positions = NDArray[np.intp]
@@ -87,7 +87,7 @@ def _near(
     piece: Stretch,
     query: CodedQuery,
     most: Most,
-    products: NDArray[np.int32],
+    products: Products,
     candidates: _Candidates,
 ) -> Iterator[Positions]:
     """Yield the wanted rows of a piece that may reach the k-th best so far.

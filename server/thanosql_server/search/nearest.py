@@ -45,6 +45,9 @@ FEWEST_ROWS = 1000
 GATHERED_ROWS = 1000
 """Up to so many rows that pass a filter are fetched, if the column is not in memory."""
 
+MOST_QUICK_ROWS = 1 << 20
+"""Comparing so many rows that are in memory takes about 25 ms."""
+
 _FETCHED_ROWS = 1024
 """Rows whose vectors are fetched at a time."""
 
@@ -131,14 +134,16 @@ class Nearest:
             return _compared(_fetched(search, ids, control), search)
         return self._among(search, ids, control)
 
-    def has_index(self, table: Table) -> bool:
-        """Return whether a table has an index of any of its columns."""
-        return self._graphs is not None and self._graphs.has_index(table)
+    def is_quick(self, search: Search) -> bool:
+        """Return whether a search takes no longer than a few milliseconds.
 
-    def has_graph(self, table: Table, column: str, measure: Measure) -> bool:
-        """Return whether the graph of an index waits for searches of a column."""
-        graphs = self._graphs
-        return graphs is not None and graphs.is_ready(table, column, measure)
+        It does not if it has anything to read first.
+        """
+        table, column, graphs = search.table, search.column, self._graphs
+        if graphs is not None and graphs.is_ready(table, column, search.measure):
+            return not search.exact
+        few = table.count_rows() <= MOST_QUICK_ROWS
+        return few and self._residents.is_current(table, column, search.dim)
 
     def path(
         self, table: Table, column: str, dim: int | None, wish: Wish | None = None

@@ -96,6 +96,16 @@ class Residents:
             known = self._kept.get((table.place, column, dim))
             return isinstance(known, _Column) and known.view is not None
 
+    def is_current(self, table: Table, column: str, dim: int) -> bool:
+        """Return whether this version of the column is in memory."""
+        with self._lock:
+            known = self._kept.get((table.place, column, dim))
+            return (
+                isinstance(known, _Column)
+                and known.view is not None
+                and known.version == table.version
+            )
+
     def refusal(self, table: Table, column: str, dim: int) -> str | None:
         """Return why a column cannot be kept, or None if it can."""
         fragments = table.fragments(column)

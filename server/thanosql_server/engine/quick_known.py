@@ -126,9 +126,7 @@ class KnownTexts:
         if planning.outer is not None or not isinstance(statement, SelectStatement):
             return
         form = _form(statement)
-        table = hint.table.table
-        last = None if form is None else self._known.get(form)
-        if form is None or (last is not None and last.columns == table.schema):
+        if form is None:
             return
         known = _understood(planning, statement, frame, plan, hint)
         if known is None:

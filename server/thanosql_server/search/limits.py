@@ -115,7 +115,8 @@ class CodedQuery:
             least: a rank.
         """
         if self.measure is not COSINE:
-            return np.arange(len(rows))
+            _, upper = self.limits(rows, products)
+            return np.flatnonzero(upper >= least)
         steps = most.scale * float(self.scale)
         wanted = least - self._of_query - most.error * self._of_error
         if not 0 < wanted < LARGEST_SUM * steps:

@@ -35,12 +35,14 @@ class Beside:
         ids: (n,), ascending.
         matrix: (n, dim), as stored, without vectors that have no result.
         codes: the same as bytes; None where it is compared as it is.
+        most: of the codes.
         measure: how they are compared.
     """
 
     ids: RowIds
     matrix: Matrix
     codes: Codes | None
+    most: Most | None
     measure: Measure
 
     @classmethod
@@ -64,7 +66,8 @@ class Beside:
         ):
             codes = Codes.empty(*matrix.shape)
             codes.encode(matrix)
-        return cls(ids, matrix, codes, measure)
+        most = None if codes is None else Most.of(codes)
+        return cls(ids, matrix, codes, most, measure)
 
     @property
     def bytes(self) -> int:
@@ -102,16 +105,19 @@ class Beside:
 
     def _near(self, query: Vector, k: int, worst: float | None) -> NDArray[np.intp]:
         """Return the places of rows that may be among the nearest."""
-        coded = None
-        if self.codes is not None and (worst is not None or k < len(self.ids)):
+        coded, codes, most = None, self.codes, self.most
+        if codes is not None and (worst is not None or k < len(codes)):
             coded = CodedQuery.of(query, self.measure)
-        if self.codes is None or coded is None:
+        if codes is None or most is None or coded is None:
             return np.arange(len(self.ids))
-        products = _PRODUCT(self.codes.codes, coded.codes[None])[0]
+        products = _PRODUCT(codes.codes, coded.codes[None])[0]
         if worst is None:
-            lower, upper = coded.limits(self.codes, products)
+            lower, upper = coded.limits(codes, products)
             least = np.partition(lower, len(lower) - k)[len(lower) - k]
             return np.flatnonzero(upper >= least)
         least = -worst if self.measure.nearest_is_least else worst
-        most = Most.of(self.codes)
-        return coded.reaching(self.codes, most, products, least)
+        near = coded.reaching(codes, most, products, least)
+        if len(near):
+            _, upper = coded.close_limits(codes.gathered(near))
+            near = near[upper >= least]
+        return near

@@ -260,6 +260,50 @@ def test_filters_leave_k_rows_where_there_are_so_many(store, nearest, below, k):
         assert_same(nearest, table, unit(2, seed=3), k)
 
 
+@pytest.fixture
+def scans(monkeypatch):
+    """Note the filters that are run."""
+    seen, scan = [], Table.scan
+
+    def noting(table, columns=None, filter=None, **options):
+        if filter is not None and columns == []:
+            seen.append(str(filter))
+        return scan(table, columns, filter, **options)
+
+    monkeypatch.setattr(Table, "scan", noting)
+    return seen
+
+
+def test_a_filter_that_comes_again_is_not_run_again(store, nearest, scans):
+    table = make(store, with_vectors(unit(ROWS)))
+    for seed in range(3):
+        assert_same(nearest, table, unit(1, seed=seed), 7, pc.field("cat") < 50)
+        assert_same(nearest, store.open("t"), unit(2, seed=9), 7, pc.field("cat") < 9)
+    assert len(scans) == 2
+    for below in range(30, 40):
+        assert_same(nearest, table, unit(1), 7, pc.field("cat") < below)
+    assert_same(nearest, table, unit(1), 7, pc.field("cat") < 50)
+    assert len(scans) == 13
+
+
+def test_a_filter_is_run_again_for_what_has_changed(store, nearest, scans):
+    filter = pc.field("cat") < 50
+    for _ in range(2):
+        make(store, with_vectors(unit(ROWS)))
+        assert_same(nearest, store.open("t"), unit(1, seed=3), 9, filter)
+        delete(store.open("t"), "id % 7 = 3")
+        assert_same(nearest, store.open("t"), unit(1, seed=3), 9, filter)
+        more = with_vectors(unit(900, seed=4), first=ROWS)
+        store.append("t", more.to_reader())
+        assert_same(nearest, store.open("t"), unit(1, seed=3), 9, filter)
+        lance.dataset(store.open("t").place).update({"cat": "cat + 1"}, "id % 5 = 0")
+        assert_same(nearest, store.open("t"), unit(1, seed=3), 9, filter)
+        store.drop("t")
+        make(store, with_vectors(unit(ROWS, seed=8), first=50))
+        assert_same(nearest, store.open("t"), unit(1, seed=3), 9, filter)
+    assert len(scans) == 10
+
+
 def test_a_filter_on_the_vectors_themselves(store, nearest):
     table = make(store, with_vectors(unit(ROWS), missing=range(2000)))
     assert_same(nearest, table, unit(1, seed=1), 7, pc.field("e").is_null())

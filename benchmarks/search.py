@@ -191,7 +191,7 @@ def in_process(folder, matrix, queries, texts, rounds):
         Nearest(Residents(8 << 30, THREADS), product),
     )
     search = Search(table, "m_clipen", queries[:1], K)
-    nearest.path(table, "m_clipen", DIM)  # imports torch, if nobody has
+    nearest.path(table, "m_clipen", DIM)  # imports numkong
     for name, one in (("full scan", plain), ("first search", nearest)):
         started = time.perf_counter()
         (found,) = one.find(search, control)

@@ -159,6 +159,11 @@ class Encoders:
         key = ("image", shown, state.st_mtime_ns, state.st_size)
         return self._query(handle, key, embed)
 
+    def remembers(self, handle: ModelHandle, text: str) -> bool:
+        """Return whether the vector of a text is there without embedding it."""
+        with self._lock:
+            return _key(handle, ("text", text)) in self._queries
+
     def text_query(self, handle: ModelHandle, text: str) -> Vector:
         """Return the unit vector (dim,) of a text."""
 
@@ -178,7 +183,7 @@ class Encoders:
     ) -> Vector:
         """Return the vector of a query item, embedded now if it is not remembered."""
         handle = self._models.present(handle)
-        key = (handle.name, handle.model.version, handle.model.created, *item)
+        key = _key(handle, item)
         with self._lock:
             known = self._queries.get(key)
         if known is not None:
@@ -189,3 +194,7 @@ class Encoders:
             while len(self._queries) > self.QUERIES_KEPT:
                 self._queries.popitem(last=False)
         return vector
+
+
+def _key(handle: ModelHandle, item: tuple[object, ...]) -> tuple[object, ...]:
+    return (handle.name, handle.model.version, handle.model.created, *item)

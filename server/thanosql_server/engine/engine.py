@@ -74,14 +74,15 @@ class Engine:
         )
         graphs.lags = self._keeper.wake
         nearest = Nearest(residents, Int8Product(config.threads), graphs)
+        encoders = Encoders(workspace, models, config.threads, placement=placement)
         self._environment = Environment(
             workspace=workspace,
             contexts=Contexts(config, workspace.spill_folder),
             models=models,
-            encoders=Encoders(workspace, models, config.threads, placement=placement),
+            encoders=encoders,
             nearest=nearest,
             graphs=graphs,
-            quick=QuickSearches(workspace.tables, nearest),
+            quick=QuickSearches(workspace.tables, nearest, models, encoders),
             constants=ConstantQueries(),
             threads=config.threads,
             search_memory=config.search_memory,

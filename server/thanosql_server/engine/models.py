@@ -131,6 +131,13 @@ class Models:
             )
         return present
 
+    def is_current(self, handle: ModelHandle) -> bool:
+        """Return whether the workspace still has exactly this model."""
+        try:
+            return self._workspace.models.open(handle.name) == handle.model
+        except ThanoSQLError:
+            return False
+
     def _fetch(self, name: str, control: Control) -> None:
         self._workspace.hubs.fetch_model(name, control, place_model)
 

@@ -140,7 +140,8 @@ def hinted(planning: Planning, frame: DataFrame, plan: LogicalPlan) -> DataFrame
     """
     clauses, tables = planning.clauses, planning.catalog.tables.handed_out
     hints = give_hints(plan, clauses.queries, tables)
-    planning.environment.quick.learn(planning, plan, hints)
+    if len(hints) == 1:
+        planning.environment.quick.known.learn(planning, frame, plan, hints[0])
     for table in tables:
         table.nearest, table.control = planning.environment.nearest, planning.control
     if clauses.counted:

@@ -1,81 +1,49 @@
 """Searches planned before, run again without planning.
 
-A search by an index takes 0.4 ms, the planning and running of its statement by
-DataFusion ten times as long. Where the same text comes again with another vector, and
-its plan is nothing but a search (the nearest rows of one table, its columns and their
-score), the rows are fetched and sorted here. What is kept of the first planning depends
-on the text and on the columns of the table only; the table is looked at each time.
+A search by an index takes 0.4 ms, one of rows in memory some more, and the planning and
+running of its statement by DataFusion 5 to 10 ms. Where the same text comes again with
+another vector, or another text to search for, and its plan is nothing but a search (the
+nearest rows of one table, its columns and their score), the rows are fetched here. What
+is kept of the first planning is in `quick_known`; the table and the model are looked at
+each time.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from thanosql_server.engine.conform import conform
+from thanosql_server.engine.executor import in_thread
 from thanosql_server.engine.plan import Plan
-from thanosql_server.engine.planner import outputs
 from thanosql_server.engine.provider import wishes
-from thanosql_server.engine.session import SCHEMA
+from thanosql_server.engine.quick_known import MOST_KNOWN, KnownTexts
 from thanosql_server.errors import ThanoSQLError
-from thanosql_server.search.exact import Comparison
 from thanosql_server.search.nearest import Search
-from thanosql_server.search.vectors import dim_of
-from thanosql_server.sql.nodes import Parameter, SelectStatement
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from datafusion import LogicalPlan
     from numpy.typing import NDArray
 
     from thanosql_server.control import Control
-    from thanosql_server.engine.planner import Hint
-    from thanosql_server.engine.planning import Planning
-    from thanosql_server.engine.provider import TopK
-    from thanosql_server.search.measures import Measure
+    from thanosql_server.engine.encoders import Encoders
+    from thanosql_server.engine.models import ModelHandle, Models
+    from thanosql_server.engine.quick_known import Known
+    from thanosql_server.search.exact import Found
     from thanosql_server.search.nearest import Nearest
     from thanosql_server.storage.table import Table
     from thanosql_server.storage.tables import TableStore
 
-MOST_KNOWN = 256
-"""Texts remembered; the oldest make room."""
+    Vector = NDArray[np.float32] | NDArray[np.float64]
 
 _SETTLED_NS = 50_000_000
 """Folders that changed this recently are looked at again: their clocks are coarse."""
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a text means.
-
-    Attributes:
-        schema: of its result.
-        parameters: its one parameter.
-        table: the table's name, in the default schema.
-        columns: the table's, as they were.
-        column: that of vectors.
-        dim: numbers per vector.
-        measure: how they are compared.
-        k: how many rows.
-        outputs: columns of the table, None for the score.
-    """
-
-    schema: pa.Schema
-    parameters: pa.Schema
-    table: str
-    columns: pa.Schema
-    column: str
-    dim: int
-    measure: Measure
-    k: int
-    outputs: tuple[str | None, ...]
 
 
 class _Opened(NamedTuple):
@@ -83,56 +51,65 @@ class _Opened(NamedTuple):
     table: Table
 
 
-class QuickSearches:
-    """The searches of one server that need no planning; safe from any thread."""
+class _Sought(NamedTuple):
+    """What is searched for: a vector, or what makes one of a text."""
 
-    def __init__(self, tables: TableStore, nearest: Nearest) -> None:
+    vector: Callable[[], Vector]
+    at_hand: Callable[[], bool]
+
+
+class QuickSearches:
+    """The searches of one server that need no planning; safe from any thread.
+
+    Attributes:
+        known: the texts that are.
+    """
+
+    def __init__(
+        self, tables: TableStore, nearest: Nearest, models: Models, encoders: Encoders
+    ) -> None:
+        self.known = KnownTexts()
         self._tables = tables
         self._nearest = nearest
-        self._lock = threading.Lock()
-        self._known: dict[str, Known] = {}
+        self._models = models
+        self._encoders = encoders
         self._opened: dict[str, _Opened] = {}
 
     def plan(self, sql: str, parameters: Sequence[pa.Scalar] | None) -> Plan | None:
         """Return the plan of a text that is known; None if it must be planned."""
-        known = self._known.get(sql)
-        if known is None or parameters is None or len(parameters) != 1:
+        meant = self.known.find(sql)
+        if meant is None:
             return None
-        vector = _vector(parameters[0], known.dim)
-        table = self._table(known.table) if vector is not None else None
-        if vector is None or table is None or table.schema != known.columns:
+        known, literal = meant
+        if literal is None:
+            if parameters is None or len(parameters) != 1:
+                return None
+            sought = self._of_value(known, parameters[0])
+        elif parameters or known.model is None:
             return None
-        if not self._nearest.has_graph(table, known.column, known.measure):
+        else:
+            sought = self._of_text(known.model, literal)
+        table = self._table(known.table) if sought is not None else None
+        if sought is None or table is None or table.schema != known.columns:
             return None
-        return Plan(known.schema, self._run(known, table, vector), known.parameters)
+        return Plan(known.schema, self._run(known, table, sought), known.parameters)
 
-    def learn(
-        self, planning: Planning, plan: LogicalPlan, hints: Sequence[Hint]
-    ) -> None:
-        """Remember what a text means that was planned, if it is such a search."""
-        statement = planning.statement
-        if (
-            len(hints) != 1
-            or planning.outer is not None
-            or statement.parameter_count != 1
-            or not isinstance(statement, SelectStatement)
-            or statement.query.clauses
-        ):
-            return
-        hint, table = hints[0].top_k, hints[0].table.table
-        if not self._nearest.has_index(table):
-            return
-        last = self._known.get(statement.text)
-        if last is not None and last.columns == table.schema:
-            return
-        known = _understood(planning, statement, plan, hint, table)
-        if known is None:
-            return
-        with self._lock:
-            self._known.pop(statement.text, None)
-            while len(self._known) >= MOST_KNOWN:
-                del self._known[next(iter(self._known))]
-            self._known[statement.text] = known
+    def _of_value(self, known: Known, value: pa.Scalar) -> _Sought | None:
+        """Return what the value of a parameter asks for; None if it is planned."""
+        if known.model is not None:
+            text = value.as_py()
+            return self._of_text(known.model, text) if isinstance(text, str) else None
+        vector = _vector(value, known.dim)
+        return None if vector is None else _Sought(lambda: vector, lambda: True)
+
+    def _of_text(self, model: ModelHandle, text: str) -> _Sought | None:
+        if not text.strip() or not self._models.is_current(model):
+            return None
+        encoders = self._encoders
+        return _Sought(
+            lambda: encoders.text_query(model, text),
+            lambda: encoders.remembers(model, text),
+        )
 
     def _table(self, name: str) -> Table | None:
         """Return the newest version of a table; None if there is none."""
@@ -154,89 +131,65 @@ class QuickSearches:
             return None
 
     def _run(
-        self, known: Known, table: Table, vector: NDArray[np.float64]
+        self, known: Known, table: Table, sought: _Sought
     ) -> Callable[[Control], Iterator[pa.RecordBatch | None]]:
-        comparison = Comparison(lambda: vector, known.measure, strict=True)
-
         def execute(control: Control) -> Iterator[pa.RecordBatch | None]:
             control.check()
-            ef, exact = wishes(comparison, control)
+            ef, exact = wishes(known.comparison, control)
             search = Search(
                 table,
                 known.column,
-                vector[None],
+                np.empty((0, known.dim), np.float32),
                 known.k,
-                measure=known.measure,
-                strict=True,
+                measure=known.comparison.measure,
+                strict=known.comparison.strict,
                 ef=ef,
                 exact=exact,
             )
-            (found,) = self._nearest.find(search, control)
-            names = [name for name in known.outputs if name is not None]
-            wanted = dict.fromkeys([*names, known.column])
-            rows = table.take(found.rows(), list(wanted))
-            yield _result(known, rows, comparison)
+            results = []
+
+            def work() -> None:
+                vector = sought.vector()
+                control.check()
+                wanted = replace(search, queries=vector[None])
+                (found,) = self._nearest.find(wanted, control)
+                results.append(_result(known, table, found, vector))
+
+            if sought.at_hand() and self._nearest.is_quick(search):
+                work()
+            else:
+                yield from in_thread(work, control)
+            yield from results
 
         return execute
 
 
-def _result(
-    known: Known, rows: pa.RecordBatch, comparison: Comparison
-) -> pa.RecordBatch:
+def _result(known: Known, table: Table, found: Found, vector: Vector) -> pa.RecordBatch:
     """Return the result's columns, the nearest row first."""
-    scores = comparison.scores(rows.column(known.column))
-    ranks = scores.to_numpy(zero_copy_only=False)
-    if not known.measure.nearest_is_least:
-        ranks = -ranks
-    order = pa.array(np.argsort(ranks, kind="stable"))  # NaN for NULL, which is last
-    columns = [
-        (scores if name is None else rows.column(name)).take(order)
-        for name in known.outputs
-    ]
+    names = [name for name in known.outputs if name is not None]
+    names += [] if found.compared else [known.column]
+    rows = table.take(found.rows(), list(dict.fromkeys(names)))
+    if found.compared:
+        order, scores = None, _scores(known, found)
+    else:
+        scores = known.comparison.of(vector).scores(rows[known.column])
+        ranks = scores.to_numpy(zero_copy_only=False)
+        if not known.comparison.measure.nearest_is_least:
+            ranks = -ranks
+        order = pa.array(np.argsort(ranks, kind="stable"))  # NaN for NULL: last
+    columns = [scores if name is None else rows[name] for name in known.outputs]
+    if order is not None:
+        columns = [column.take(order) for column in columns]
     names = known.schema.names
     return conform(pa.RecordBatch.from_arrays(columns, names), known.schema)
 
 
-def _understood(
-    planning: Planning,
-    statement: SelectStatement,
-    plan: LogicalPlan,
-    hint: TopK,
-    table: Table,
-) -> Known | None:
-    functions = [
-        name
-        for name, one in planning.clauses.queries.items()
-        if one is hint.comparison and _takes_parameter(planning, name)
-    ]
-    # A view may be replaced, and its text is not that of the statement.
-    if len(functions) != 1 or planning.catalog.reading.used != {(SCHEMA, table.name)}:
-        return None
-    dim = dim_of(table.schema.field(hint.column).type)
-    frame = planning.frame(statement.query)
-    schema = frame.schema()
-    shown = outputs(plan, schema.names, functions[0], hint.column)
-    if shown is None or dim is None:
-        return None
-    return Known(
-        schema,
-        planning.parameter_schema(frame),
-        table.name,
-        table.schema,
-        hint.column,
-        dim,
-        hint.comparison.measure,
-        hint.k,
-        shown,
-    )
-
-
-def _takes_parameter(planning: Planning, function: str) -> bool:
-    """Whether a comparison takes its vector from the statement's parameter."""
-    call = planning.calls.written(function)
-    return call is not None and any(
-        isinstance(argument.value, Parameter) for argument in call.arguments
-    )
+def _scores(known: Known, found: Found) -> pa.Array:
+    """Return what was found as a column, NULL for rows without a result."""
+    lacking = np.arange(len(found.ids)) >= len(found.scores)
+    numbers = np.zeros(len(found.ids), found.scores.dtype)
+    numbers[: len(found.scores)] = found.scores
+    return pa.array(numbers, known.comparison.measure.dtype, mask=lacking)
 
 
 def _vector(value: pa.Scalar, dim: int) -> NDArray[np.float64] | None:

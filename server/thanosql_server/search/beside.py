@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from thanosql_server.search.measures import COSINE, DISTANCE, INNER
+from thanosql_server.search.codes import Codes
+from thanosql_server.search.int8_product import Int8Product
+from thanosql_server.search.limits import CodedQuery, Most
+from thanosql_server.search.measures import COSINE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
     Scores = NDArray[np.float32] | NDArray[np.float64]
     Vector = NDArray[np.float32] | NDArray[np.float64]
 
-_ROUNDING = 4 * 2.0**-24
+_PRODUCT = Int8Product(1)
+_FEWEST_CODED = 64
+"""Fewer rows are compared as quickly as a query is turned into bytes."""
 
 
 @dataclass(frozen=True)
@@ -28,35 +33,47 @@ class Beside:
 
     Attributes:
         ids: (n,), ascending.
-        matrix: (n, dim), as stored.
-        scaled: (n, dim), of unit length for a cosine, else the same.
-        lengths: (n,), of `scaled`.
+        matrix: (n, dim), as stored, without vectors that have no result.
+        codes: the same as bytes; None where it is compared as it is.
+        most: of the codes.
         measure: how they are compared.
     """
 
     ids: RowIds
     matrix: Matrix
-    scaled: Matrix
-    lengths: Scores
+    codes: Codes | None
+    most: Most | None
     measure: Measure
 
     @classmethod
     def of(
         cls, parts: list[tuple[RowIds, Matrix]], dim: int, measure: Measure
     ) -> Beside:
-        """Return the rows of all parts."""
+        """Return the rows of all parts, of finite numbers."""
         empty = (np.empty(0, np.uint64), np.empty((0, dim), np.float32))
         ids = np.concatenate([empty[0], *(one for one, _ in parts)])
         matrix = np.concatenate([empty[1], *(two for _, two in parts)])
-        order = np.argsort(ids, kind="stable")
-        matrix = scaled = np.ascontiguousarray(matrix[order])
-        wide = matrix.astype(np.float64)
-        lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))
         if measure is COSINE:
-            there = np.maximum(lengths, np.finfo(np.float64).tiny)[:, None]
-            scaled = (wide / there).astype(np.float32)
-            lengths = np.ones(len(ids))
-        return cls(ids[order], matrix, scaled, lengths, measure)
+            directed = matrix.any(axis=1)
+            ids, matrix = ids[directed], matrix[directed]
+        order = np.argsort(ids, kind="stable")
+        ids, matrix = ids[order], np.ascontiguousarray(matrix[order])
+        codes = None
+        if (
+            len(ids) >= _FEWEST_CODED
+            and matrix.dtype == np.float32
+            and _PRODUCT.available
+        ):
+            codes = Codes.empty(*matrix.shape)
+            codes.encode(matrix)
+        most = None if codes is None else Most.of(codes)
+        return cls(ids, matrix, codes, most, measure)
+
+    @property
+    def bytes(self) -> int:
+        """How much memory they take."""
+        coded = 0 if self.codes is None else self.codes.codes.nbytes
+        return self.matrix.nbytes + coded
 
     def best(
         self,
@@ -67,8 +84,8 @@ class Beside:
     ) -> tuple[RowIds, Scores]:
         """Return the ids and scores of rows, with the k nearest among them.
 
-        One product of matrices tells which rows may be among them, with room for its
-        rounding; these are compared as any search compares.
+        Their codes tell which rows may be among them (see `limits`); these are compared
+        as any search compares.
 
         Args:
             query: (dim,), as it was given.
@@ -77,46 +94,30 @@ class Beside:
                 farther away are left out.
             wanted: the ids that may be returned, None for all.
         """
-        near = self._near(query, k, worst if wanted is None else None, wanted is None)
-        if wanted is not None:
-            near = near[np.isin(self.ids[near], wanted)]
+        if wanted is None:
+            near = self._near(query, k, worst)
+        else:
+            near = np.flatnonzero(np.isin(self.ids, wanted))
         if not len(near):
-            return self.ids[:0], self.lengths[:0]
+            return self.ids[:0], np.empty(0)
         scores, defined = self.measure.compare(self.matrix[near], query)
         return self.ids[near[defined]], scores[defined].astype(np.float64)
 
-    def _near(
-        self, query: Vector, k: int, worst: float | None, cut: bool
-    ) -> NDArray[np.intp]:
+    def _near(self, query: Vector, k: int, worst: float | None) -> NDArray[np.intp]:
         """Return the places of rows that may be among the nearest."""
-        if not cut or (worst is None and len(self.ids) <= k):
+        coded, codes, most = None, self.codes, self.most
+        if codes is not None and (worst is not None or k < len(codes)):
+            coded = CodedQuery.of(query, self.measure)
+        if codes is None or most is None or coded is None:
             return np.arange(len(self.ids))
-        with np.errstate(all="ignore"):
-            length = float(np.sqrt(query.dot(query)))
-            unit = query / length if self.measure is COSINE else query
-            # BLAS would start threads for this, which wait for processors in use.
-            query32 = unit.astype(np.float32, copy=False)
-            ranks: Scores = np.einsum("ij,j->i", self.scaled, query32)
-            slack = (len(query) + 16) * _ROUNDING
-            if self.measure is INNER:
-                ranks, slack = _both(ranks, slack * length * self.lengths)
-            elif self.measure is DISTANCE:
-                ranks, slack = _both(
-                    2.0 * ranks - self.lengths**2, slack * (self.lengths + length) ** 2
-                )
-            if worst is None:
-                known = np.where(np.isfinite(ranks), ranks - slack, -np.inf)
-                least = np.partition(known, len(known) - k)[len(known) - k]
-            elif self.measure is DISTANCE:
-                least = length * length - worst * worst * (1 + _ROUNDING)
-            else:
-                least = worst
-            # What runs over says nothing: such rows are compared.
-            left_out = ranks < least - slack
-            near: NDArray[np.intp] = np.flatnonzero(~left_out)
+        products = _PRODUCT(codes.codes, coded.codes[None])[0]
+        if worst is None:
+            lower, upper = coded.limits(codes, products)
+            least = np.partition(lower, len(lower) - k)[len(lower) - k]
+            return np.flatnonzero(upper >= least)
+        least = -worst if self.measure.nearest_is_least else worst
+        near = coded.reaching(codes, most, products, least)
+        if len(near):
+            _, upper = coded.close_limits(codes.gathered(near))
+            near = near[upper >= least]
         return near
-
-
-def _both(ranks: Scores, slack: Scores) -> tuple[Scores, Any]:
-    """Return ranks and slack, ranks that ran over as if nearest."""
-    return np.where(np.isfinite(ranks), ranks, np.inf), slack

@@ -108,7 +108,7 @@ class Cover:
     @property
     def bytes(self) -> int:
         """Memory of the vectors beside the graph."""
-        return self.beside.matrix.nbytes + self.beside.scaled.nbytes
+        return self.beside.bytes
 
     def mask(self, ids: RowIds) -> Mask:
         """Return which rows of the covered fragments are among `ids`."""

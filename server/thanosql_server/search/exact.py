@@ -8,7 +8,7 @@ result and ranks behind all others.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +46,10 @@ class Comparison:
     strict: bool = False
     ef: int | None = None
     exact: bool | None = None
+
+    def of(self, vector: Vector) -> Comparison:
+        """Return the same comparison with another vector (dim,)."""
+        return replace(self, query=lambda: vector)
 
     def scores(self, column: pa.Array) -> pa.Array:
         """Return the result of every row of `column`, NULL where there is none.
@@ -89,10 +93,13 @@ class Found:
     Attributes:
         ids: row ids (at most k,); rows without a result fill the end.
         scores: the results of the first of them; the others have none.
+        compared: whether the scores are those of a comparison, to the bit; a graph's
+            may differ from them in the last digits.
     """
 
     ids: RowIds
     scores: Vector
+    compared: bool = True
 
     def rows(self) -> list[int]:
         """Return the ids as numbers of Python."""
@@ -100,7 +107,8 @@ class Found:
 
     def filled(self, without: RowIds, k: int) -> Found:
         """Return these rows, and rows without a result until there are k."""
-        return Found(np.concatenate([self.ids, without])[:k], self.scores)
+        ids = np.concatenate([self.ids, without])[:k]
+        return Found(ids, self.scores, self.compared)
 
 
 def nearest(

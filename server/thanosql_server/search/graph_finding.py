@@ -117,7 +117,7 @@ def _nearest(ids: RowIds, scores: Scores, search: Search) -> Found:
     measure = search.measure
     ranks = scores if measure.nearest_is_least else -scores
     order = np.lexsort((ids, ranks))[: search.k]
-    return Found(ids[order], scores[order].astype(_numbers(measure)))
+    return Found(ids[order], scores[order].astype(_numbers(measure)), compared=False)
 
 
 def quickly(search: Search, loaded: Loaded, cover: Cover) -> Found | None:
@@ -145,7 +145,7 @@ def quickly(search: Search, loaded: Loaded, cover: Cover) -> Found | None:
         if len(more[0]):
             ids = np.concatenate([ids, more[0]])
             return _nearest(ids, np.concatenate([scores, more[1]]), search)
-    return Found(ids, scores)
+    return Found(ids, scores, compared=False)
 
 
 def _numbers(measure: Measure) -> type[np.floating]:

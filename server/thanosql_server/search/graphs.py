@@ -231,10 +231,6 @@ class Graphs:
             with self._lock:
                 self._loading.pop(key, None)
 
-    def has_index(self, table: Table) -> bool:
-        """Return whether a table has any index."""
-        return bool(self._store.of(table.place))
-
     def is_ready(self, table: Table, column: str, measure: Measure) -> bool:
         """Return whether a search of a column finds all in memory that it needs."""
         ready = self._ready.get((table.place, table.version, column, measure.name))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thanosql_server.search.codes import Bytes, Codes
+    from thanosql_server.search.int8_product import Products
     from thanosql_server.search.measures import Measure
 
     Vector = NDArray[np.float32] | NDArray[np.float64]
@@ -99,7 +100,7 @@ class CodedQuery:
         return cls(measure, direction, as_bytes, scale, error * (1 + 1e-6), length)
 
     def reaching(
-        self, rows: Codes, most: Most, products: NDArray[np.int32], least: float
+        self, rows: Codes, most: Most, products: Products, least: float
     ) -> NDArray[np.intp]:
         """Return the rows whose upper limit may be `least` or more, and few others.
 
@@ -114,7 +115,8 @@ class CodedQuery:
             least: a rank.
         """
         if self.measure is not COSINE:
-            return np.arange(len(rows))
+            _, upper = self.limits(rows, products)
+            return np.flatnonzero(upper >= least)
         steps = most.scale * float(self.scale)
         wanted = least - self._of_query - most.error * self._of_error
         if not 0 < wanted < LARGEST_SUM * steps:
@@ -125,7 +127,7 @@ class CodedQuery:
         reach: NDArray[np.intp] = near[middle + slack >= least - self._of_query]
         return reach
 
-    def limits(self, rows: Codes, products: NDArray[np.int32]) -> Limits:
+    def limits(self, rows: Codes, products: Products) -> Limits:
         """Return numbers at most and at least as large as each row's rank.
 
         A rank is the score, or its negative where the least is the nearest.

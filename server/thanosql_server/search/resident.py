@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.control import Control
     from thanosql_server.storage.fragments import Fragment
+    from thanosql_server.storage.plain_rows import PlainRows
     from thanosql_server.storage.table import Table
 
     Key = tuple[str, str, int]
@@ -94,6 +95,16 @@ class Residents:
         with self._lock:
             known = self._kept.get((table.place, column, dim))
             return isinstance(known, _Column) and known.view is not None
+
+    def is_current(self, table: Table, column: str, dim: int) -> bool:
+        """Return whether this version of the column is in memory."""
+        with self._lock:
+            known = self._kept.get((table.place, column, dim))
+            return (
+                isinstance(known, _Column)
+                and known.view is not None
+                and known.version == table.version
+            )
 
     def refusal(self, table: Table, column: str, dim: int) -> str | None:
         """Return why a column cannot be kept, or None if it can."""
@@ -284,9 +295,13 @@ def _read(
         control.check()
         part.fill(batch, column)
 
-    part = Part.empty(fragments, dim)
+    def located(fragment: Fragment) -> PlainRows | None:
+        control.check()
+        return table.plain_rows(fragment, dim)
+
     numbers = frozenset(fragment.number for fragment in fragments)
     with at_once(), ThreadPoolExecutor(threads, thread_name_prefix="codes") as pool:
+        part = Part.empty(fragments, dim, list(pool.map(located, fragments)))
         batches = table.scan([column], row_ids=True, fragments=numbers)
         spread(pool, threads, fill, batches)
     return part

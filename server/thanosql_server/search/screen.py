@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.control import Control
     from thanosql_server.search.codes import Codes
-    from thanosql_server.search.int8_product import Int8Product
+    from thanosql_server.search.int8_product import Int8Product, Products
     from thanosql_server.search.limits import CodedQuery, Vector
 
     Positions = NDArray[np.intp]
@@ -31,12 +31,15 @@ _BLOCK_PRODUCTS = 1 << 20
 _FIRST_ROWS = 512
 """Rows of which limits are drawn before any row is known to be near."""
 
-_THIN = 0.6
+_THIN, _THIN_OF_MANY = 0.2, 0.5
 """Where fewer rows than this share are wanted, theirs are copied together first.
 
-Multiplying a row takes as long as reading it, so leaving rows out saves time even for
-the copies: of 250,000 x 512 half take 11.6 ms of one thread, all of them 15.4.
+For one query a row is multiplied as fast as it is read, and copying takes three times
+as long: of 250,000 x 512 a fifth take 8 ms of one thread, and so do all of them. Eight
+queries take 31 ms for all, for a copied half 25.
 """
+
+_FEW_QUERIES = 2
 
 
 class Stretch(NamedTuple):
@@ -61,10 +64,11 @@ def screen(
     """
     codes = np.stack([query.codes for query in queries])
     found = [_Candidates(k) for _ in queries]
+    thin = _THIN if len(queries) <= _FEW_QUERIES else _THIN_OF_MANY
 
     def work(piece: Stretch) -> None:
         control.check()
-        piece, places = _gathered(piece)
+        piece, places = _gathered(piece, thin)
         if not len(piece.rows):
             return
         most = Most.of(piece.rows)
@@ -87,7 +91,7 @@ def _near(
     piece: Stretch,
     query: CodedQuery,
     most: Most,
-    products: NDArray[np.int32],
+    products: Products,
     candidates: _Candidates,
 ) -> Iterator[Positions]:
     """Yield the wanted rows of a piece that may reach the k-th best so far.
@@ -117,10 +121,13 @@ def _pieces(stretches: Sequence[Stretch], size: int) -> Iterator[Stretch]:
             yield Stretch(start + at, rows[piece], mask)
 
 
-def _gathered(piece: Stretch) -> tuple[Stretch, Positions | None]:
-    """Return the rows to multiply, and where they stood if some were left out."""
+def _gathered(piece: Stretch, thin: float) -> tuple[Stretch, Positions | None]:
+    """Return the rows to multiply, and where they stood if some were left out.
+
+    They are left out if those that are wanted are a smaller share than `thin`.
+    """
     start, rows, wanted = piece
-    if wanted is None or np.count_nonzero(wanted) > _THIN * len(rows):
+    if wanted is None or np.count_nonzero(wanted) > thin * len(rows):
         return piece, None
     hits = np.flatnonzero(wanted)
     return Stretch(start, rows.gathered(hits), None), hits

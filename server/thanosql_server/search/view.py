@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.search.vectors import Matrix
     from thanosql_server.storage.fragments import Fragment
+    from thanosql_server.storage.plain_rows import PlainRows
 
     Mask = NDArray[np.bool_]
     RowIds = NDArray[np.uint64]
@@ -38,28 +39,46 @@ class Part:
         rows: the codes of their rows, deleted ones included.
         usable: which rows have a vector of finite numbers.
         read: which rows there were when it was read.
+        plain: for each fragment where its vectors lie in its file, if they do.
     """
 
     fragments: tuple[Fragment, ...]
     rows: Codes
     usable: Mask
     read: Mask
+    plain: list[PlainRows | None]
 
     @classmethod
-    def empty(cls, fragments: Sequence[Fragment], dim: int) -> Part:
+    def empty(
+        cls,
+        fragments: Sequence[Fragment],
+        dim: int,
+        plain: Sequence[PlainRows | None],
+    ) -> Part:
         """Return room for the rows of these fragments."""
         count = sum(fragment.rows for fragment in fragments)
         rows = Codes.empty(count, dim)
         usable, read = np.zeros((2, count), np.bool_)
-        return cls(tuple(fragments), rows, usable, read)
+        return cls(tuple(fragments), rows, usable, read, list(plain))
 
     def fill(self, batch: pa.RecordBatch, column: str) -> None:
         """Set the rows of one batch with a column of vectors and one of row ids."""
         matrix, usable = as_matrix(batch.column(column), self.rows.codes.shape[1])
+        self._check_plain(_ids(batch), matrix)
         usable = usable & _finite(matrix)
         if not usable.all():
             matrix = np.where(usable[:, None], matrix, np.float32(0))
         self._set(Places(self.fragments)(_ids(batch)), matrix, usable)
+
+    def _check_plain(self, ids: RowIds, vectors: Matrix) -> None:
+        """See that rows lie in their files where it is thought; forget it if not."""
+        places = Places(self.fragments)
+        start = 0
+        for fragment, rows in places.by_fragment(places(ids)):
+            plain, own = self.plain[fragment], vectors[start : start + len(rows)]
+            if plain is not None and not plain.holds(rows, own):
+                self.plain[fragment] = None
+            start += len(rows)
 
     def _set(self, places: Positions, matrix: Matrix, usable: Mask) -> None:
         first, count = int(places[0]), len(places)
@@ -92,7 +111,8 @@ class Part:
         )
         usable = np.concatenate([self.usable, other.usable])
         read = np.concatenate([self.read, other.read])
-        return Part(self.fragments + other.fragments, rows, usable, read)
+        plain = self.plain + other.plain
+        return Part(self.fragments + other.fragments, rows, usable, read, plain)
 
     def __len__(self) -> int:
         return len(self.usable)
@@ -108,6 +128,7 @@ class View:
         self._parts = tuple(parts)
         fragments = [fragment for part in parts for fragment in part.fragments]
         self._places = Places(fragments)
+        self._plain = [plain for part in parts for plain in part.plain]
         self.rows = sum(map(len, parts))
         self.deleted = np.zeros(self.rows, np.bool_)
         for ids in deleted:
@@ -135,6 +156,23 @@ class View:
     def ids(self, positions: Positions) -> RowIds:
         """Return the row ids at these positions."""
         return self._places.ids(positions)
+
+    def vectors(self, positions: Positions) -> NDArray[np.float32] | None:
+        """Return the vectors (n, dim) at n ascending positions, read by their place.
+
+        Returns:
+            None if that is not possible for all of them; `Table.take` has them, too.
+        """
+        found = []
+        for fragment, rows in self._places.by_fragment(positions):
+            plain = self._plain[fragment]
+            if plain is None:
+                return None
+            try:
+                found.append(plain.read(rows))
+            except OSError:
+                return None  # the table was dropped, or an old version forgotten
+        return np.concatenate(found) if found else None
 
     def stretches(self, wanted: Mask | None, *, directed: bool) -> list[Stretch]:
         """Return the rows that are there, have a vector and, if given, are wanted.
@@ -197,6 +235,15 @@ class Places:
         at = np.searchsorted(self._starts, positions, side="right") - 1
         place = (positions - self._starts[at]).astype(np.uint64)
         return (self._numbers[at] << np.uint64(ROW_BITS)) | place
+
+    def by_fragment(self, positions: Positions) -> Iterator[tuple[int, Positions]]:
+        """Yield fragments with their rows among ascending places, where there are."""
+        at = np.searchsorted(self._starts, positions, side="right") - 1
+        first = np.flatnonzero(np.diff(at, prepend=-1))
+        for fragment, rows in zip(
+            at[first], np.split(positions, first[1:]), strict=True
+        ):
+            yield int(fragment), rows - self._starts[fragment]
 
 
 def _finite(matrix: Matrix) -> Mask:

@@ -15,6 +15,7 @@ from thanosql_server.storage.columns import origin_field, storable_field, visibl
 from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderGone, locked
 from thanosql_server.storage.fragments import Fragment, fragments_of
+from thanosql_server.storage.plain_rows import PlainRows, plain_rows
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
 from thanosql_server.storage.versions import KEPT, forget_old_versions
@@ -101,6 +102,15 @@ class Table:
         """Return those that are better read only for the rows that are wanted."""
         with translated("reading", self.name):
             return wide_columns(self._dataset, columns)
+
+    def plain_rows(self, fragment: Fragment, dim: int) -> PlainRows | None:
+        """Return where the vectors of a fragment may lie in its file, if they do."""
+        known = self._dataset.get_fragment(fragment.number)
+        for one in () if known is None else known.metadata.files:
+            if one.path == fragment.file:
+                column = one.column_indices[one.fields.index(fragment.field)]
+                return plain_rows(self._folder / "data" / one.path, column, dim)
+        return None
 
     def field_numbers(self) -> dict[str, int]:
         """Return the number of each column, which it keeps when it is renamed."""

@@ -1,5 +1,8 @@
 """The limits drawn from bytes hold for the float32 score, whatever the vectors."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 
 from thanosql_server.search.codes import Codes, length_error
 from thanosql_server.search.int8_product import Int8Product
-from thanosql_server.search.limits import CodedQuery, Most
+from thanosql_server.search.limits import LARGEST_DIM, CodedQuery, Most
 from thanosql_server.search.measures import COSINE, DISTANCE, INNER, MEASURES
 
 PRODUCT = Int8Product(2)
@@ -131,9 +134,25 @@ def test_a_failure_in_one_thread_stops_the_others():
     assert len(done) <= 2
 
 
-def test_encoders_keep_their_threads():
-    import torch
+@pytest.mark.parametrize("queries", [1, 2, 3, 64])
+@pytest.mark.parametrize("dim", [1, 63, 512, 513, 3000, LARGEST_DIM])
+def test_products_of_bytes_are_exact(dim, queries):
+    random = np.random.default_rng(dim)
+    shape = (20 if dim == LARGEST_DIM else 300, dim)
+    rows = random.integers(-127, 128, shape).astype("i1")
+    rows[0], rows[1] = 127, -127
+    asked = np.resize(rows, (queries, dim))
+    exact = asked.astype("f8") @ rows.astype("f8").T
+    products = PRODUCT(rows, asked)
+    assert products.shape == exact.shape
+    assert (products == exact).all()
 
-    before = torch.get_num_threads()
-    Int8Product(2).spread(lambda item: None, range(3))
-    assert torch.get_num_threads() == before
+
+def test_searches_without_torch():
+    """It takes seconds to import, which the first search would wait for."""
+    code = (
+        "import sys\n"
+        "from thanosql_server.search.int8_product import Int8Product\n"
+        "sys.exit(not Int8Product(1).available or 'torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

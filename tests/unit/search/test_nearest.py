@@ -3,6 +3,7 @@
 import platform
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import lance
@@ -21,8 +22,11 @@ from thanosql_server.search.int8_product import Int8Product
 from thanosql_server.search.measures import COSINE, DISTANCE, INNER, MEASURES
 from thanosql_server.search.nearest import Nearest, Search
 from thanosql_server.search.resident import Residents
+from thanosql_server.storage import plain_rows
+from thanosql_server.storage import table as table_module
 from thanosql_server.storage.scan import ROW_ID
 from thanosql_server.storage.scratch import Scratch
+from thanosql_server.storage.table import Table
 from thanosql_server.storage.tables import TableStore
 from thanosql_server.storage.views import ViewStore
 
@@ -174,7 +178,7 @@ def test_the_rows_of_a_full_comparison_are_found(store, nearest, kind, measure):
 )
 @given(
     rows=st.integers(1000, 4000),
-    dim=st.integers(1, 40),
+    dim=st.one_of(st.integers(1, 40), st.integers(60, 200)),
     k=st.integers(1, 60),
     seed=st.integers(0, 2**32 - 1),
     measure=st.sampled_from(list(MEASURES.values())),
@@ -182,15 +186,17 @@ def test_the_rows_of_a_full_comparison_are_found(store, nearest, kind, measure):
     longest=st.sampled_from([0, 0.3, 3, 30]),
     length=st.sampled_from([1, 1e-3, 1e30, 1e-30]),
     wide=st.booleans(),
+    nulls=st.booleans(),
     below=st.one_of(st.none(), st.integers(0, 100)),
 )
 def test_any_search_finds_what_a_comparison_finds(
-    store, rows, dim, k, seed, measure, clusters, longest, length, wide, below
+    store, rows, dim, k, seed, measure, clusters, longest, length, wide, nulls, below
 ):
     random = np.random.default_rng(seed)
     lengths = 10 ** random.uniform(-longest, longest, (rows, 1))
     matrix = (unit(rows, dim, seed, clusters) * lengths).astype("f4")
-    missing = random.choice(rows, random.integers(0, rows // 2), replace=False)
+    lacking = random.integers(0, rows // 2) if nulls else 0
+    missing = random.choice(rows, lacking, replace=False)
     table = make(store, with_vectors(matrix, missing), rows=999)
     query = unit(1, dim, seed + 1)[0] * length
     query = matrix[0] if random.random() < 0.3 else query
@@ -254,6 +260,50 @@ def test_filters_leave_k_rows_where_there_are_so_many(store, nearest, below, k):
         assert_same(nearest, table, unit(2, seed=3), k)
 
 
+@pytest.fixture
+def scans(monkeypatch):
+    """Note the filters that are run."""
+    seen, scan = [], Table.scan
+
+    def noting(table, columns=None, filter=None, **options):
+        if filter is not None and columns == []:
+            seen.append(str(filter))
+        return scan(table, columns, filter, **options)
+
+    monkeypatch.setattr(Table, "scan", noting)
+    return seen
+
+
+def test_a_filter_that_comes_again_is_not_run_again(store, nearest, scans):
+    table = make(store, with_vectors(unit(ROWS)))
+    for seed in range(3):
+        assert_same(nearest, table, unit(1, seed=seed), 7, pc.field("cat") < 50)
+        assert_same(nearest, store.open("t"), unit(2, seed=9), 7, pc.field("cat") < 9)
+    assert len(scans) == 2
+    for below in range(30, 40):
+        assert_same(nearest, table, unit(1), 7, pc.field("cat") < below)
+    assert_same(nearest, table, unit(1), 7, pc.field("cat") < 50)
+    assert len(scans) == 13
+
+
+def test_a_filter_is_run_again_for_what_has_changed(store, nearest, scans):
+    filter = pc.field("cat") < 50
+    for _ in range(2):
+        make(store, with_vectors(unit(ROWS)))
+        assert_same(nearest, store.open("t"), unit(1, seed=3), 9, filter)
+        delete(store.open("t"), "id % 7 = 3")
+        assert_same(nearest, store.open("t"), unit(1, seed=3), 9, filter)
+        more = with_vectors(unit(900, seed=4), first=ROWS)
+        store.append("t", more.to_reader())
+        assert_same(nearest, store.open("t"), unit(1, seed=3), 9, filter)
+        lance.dataset(store.open("t").place).update({"cat": "cat + 1"}, "id % 5 = 0")
+        assert_same(nearest, store.open("t"), unit(1, seed=3), 9, filter)
+        store.drop("t")
+        make(store, with_vectors(unit(ROWS, seed=8), first=50))
+        assert_same(nearest, store.open("t"), unit(1, seed=3), 9, filter)
+    assert len(scans) == 10
+
+
 def test_a_filter_on_the_vectors_themselves(store, nearest):
     table = make(store, with_vectors(unit(ROWS), missing=range(2000)))
     assert_same(nearest, table, unit(1, seed=1), 7, pc.field("e").is_null())
@@ -273,6 +323,65 @@ def test_appended_rows_are_found_and_only_they_are_read(store, nearest, monkeypa
         (found,) = assert_same(nearest, table, query, 5)
         assert found.scores[0] == pytest.approx(1)
     assert read == [{1}, {2}, {3}]
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """Note how often rows are fetched by their ids."""
+    seen, take = [], Table.take
+
+    def noting(table, rows, columns=None):
+        seen.append(len(rows))
+        return take(table, rows, columns)
+
+    monkeypatch.setattr(Table, "take", noting)
+    return seen
+
+
+WIDE = 96
+"""Numbers of vectors that are long enough to lie in their file as they are."""
+
+
+def test_candidates_are_read_by_their_place(store, nearest, taken):
+    query = unit(1, WIDE, seed=5)
+    make(store, with_vectors(unit(ROWS, WIDE, clusters=9)), rows=700)
+    assert_same(nearest, store.open("t"), query, 9)
+    more = unit(500, WIDE, seed=9)
+    more[3] = query[0]
+    store.append("t", with_vectors(more, first=ROWS).to_reader())
+    (found,) = assert_same(nearest, store.open("t"), query, 9)
+    assert found.scores[0] == pytest.approx(1)
+    delete(store.open("t"), "id % 3 = 1")
+    assert_same(nearest, store.open("t"), unit(5, WIDE, seed=6), 20)
+    assert taken == []
+
+
+def test_candidates_are_fetched_where_they_lie_otherwise(
+    store, nearest, taken, monkeypatch
+):
+    """Nothing is believed of a file that does not hold what was read."""
+    moved = plain_rows.plain_rows
+
+    def elsewhere(file, column, dim):
+        right = moved(file, column, dim)
+        return replace(right, places=right.places + 4)
+
+    monkeypatch.setattr(table_module, "plain_rows", elsewhere)
+    table = make(store, with_vectors(unit(ROWS, WIDE)))
+    assert_same(nearest, table, unit(2, WIDE, seed=5), 9)
+    assert len(taken) == 1
+
+
+def test_candidates_are_fetched_where_a_file_cannot_be_read(
+    store, nearest, residents, taken
+):
+    table = make(store, with_vectors(unit(ROWS, WIDE)))
+    query = unit(1, WIDE, seed=5)
+    assert_same(nearest, table, query, 9)
+    view = residents.view(table, "e", WIDE, Control())
+    view._plain[0] = replace(view._plain[0], file=Path("gone"))
+    assert_same(nearest, table, query, 9)
+    assert len(taken) == 1
 
 
 def reads(monkeypatch):

@@ -212,7 +212,7 @@ class Catalog(CatalogProvider):
         self._targets = Targets()
         self._schemas: dict[str, SchemaProvider] = {
             SCHEMA: self.tables,
-            SYSTEM_SCHEMA: SystemTables(workspace, self.reading.used, server or {}),
+            SYSTEM_SCHEMA: SystemTables(workspace, self.reading, server or {}),
         }
 
     def open(self, place: Place) -> Table:

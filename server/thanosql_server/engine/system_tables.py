@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from datafusion.catalog import Table as DataFusionTable
 
+    from thanosql_server.engine.catalog import Reading
     from thanosql_server.storage.workspace import Workspace
 
 SYSTEM_SCHEMA = "thanosql"
@@ -98,17 +99,17 @@ class SystemTables(SchemaProvider):
 
     Args:
         workspace: what most of them are about.
-        used: schema and name of all that was asked for.
+        reading: what the statement reads; is told which of them it does.
         server: the rows of those about the server, by name.
     """
 
     def __init__(
         self,
         workspace: Workspace,
-        used: set[tuple[str, str]],
+        reading: Reading,
         server: Mapping[str, Callable[[], pa.Table]],
     ) -> None:
-        self._used = used
+        self._reading = reading
         self._workspace = workspace
         self._server = server
         self._made: dict[str, RowsTable] = {}
@@ -124,7 +125,7 @@ class SystemTables(SchemaProvider):
 
     def table(self, name: str) -> DataFusionTable | None:
         """Return a table with the rows as of when it is first read, or None."""
-        self._used.add((SYSTEM_SCHEMA, name))
+        self._reading.used.add((SYSTEM_SCHEMA, name))
         if name not in self._made and self.table_exist(name):
             self._made[name] = self._listed(name)
         return self._made.get(name)

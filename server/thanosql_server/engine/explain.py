@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from thanosql_server.engine.planner import give_hints
 from thanosql_server.engine.provider import wishes
+from thanosql_server.engine.searched_columns import pending
 from thanosql_server.engine.session import adopt
 from thanosql_server.search.nearest import Wish
 from thanosql_server.search.vectors import dim_of
@@ -44,6 +45,8 @@ def search_path(
     optimized = adopt(context, plan.inputs()[0]).optimized_logical_plan()
     tables = planning.catalog.tables.handed_out
     hints = give_hints(optimized, planning.clauses.queries, tables)
+    for text in pending(planning, frame):
+        yield from _row(text, schema)
     for hint in hints:
         yield from _row(_described(planning, hint.top_k, hint.table), schema)
     if not hints:

@@ -11,10 +11,10 @@ import pyarrow as pa
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.actions import action
 from thanosql_server.engine.catalog import TARGET_SCHEMA
-from thanosql_server.engine.columns import find_column
 from thanosql_server.engine.conform import conform
 from thanosql_server.engine.defaults import with_defaults
 from thanosql_server.engine.executor import reader
+from thanosql_server.engine.generated import given_columns
 from thanosql_server.engine.places import place_of
 from thanosql_server.engine.provider import RowsTable, StreamTable
 from thanosql_server.engine.session import PLAN_DML, adopt
@@ -38,7 +38,7 @@ _PARAMETERS = "__parameters"
 def insert(planning: Planning, node: Insert) -> Plan:
     """INSERT INTO t [(columns)] VALUES ...|query|DEFAULT VALUES: append rows."""
     table = opened(planning, node.table)
-    given = _given(table.schema, node)
+    given = given_columns(table.schema, node)
     planned = _planned(planning, node, table.schema, given)
     frame = with_defaults(planned, table.schema, [] if node.query is None else given)
     types = _parameters(planning, node, planned, table.schema, given)
@@ -76,7 +76,7 @@ def insert_rows(
     if node.query.clauses or node.query.calls:
         return None
     table = opened(planning, node.table)
-    given = _given(table.schema, node)
+    given = given_columns(table.schema, node)
     known = _lone_parameters(node, table.schema, given)
     wanted = pa.schema([known.get(n, one) for n, one in enumerate(rows.schema, 1)])
     columns = [pa.field(str(n), one.type) for n, one in enumerate(wanted, start=1)]
@@ -130,7 +130,8 @@ def _planned(
     empty = _open_schema(schema)
     target = RowsTable(empty, empty.empty_table)
     name = planning.catalog.show(node.table.name, target)
-    columns = f" ({', '.join(map(quote, given))})" if node.columns else ""
+    named = node.columns is not None or len(given) < len(schema.names)
+    columns = f" ({', '.join(map(quote, given))})" if named else ""
     pieces = _row_by_row if by_row else _pieces
     planned = planning.spliced(
         f"INSERT INTO {name}{columns} ",
@@ -139,13 +140,6 @@ def _planned(
     )
     # Below the INSERT lies a query with the table's own columns, in order.
     return adopt(planning.context, planned.logical_plan().inputs()[0])
-
-
-def _given(schema: pa.Schema, node: Insert) -> list[str]:
-    """Return the columns that get values; unknown ones are left to DataFusion."""
-    if node.columns is None:
-        return list(schema.names)
-    return [find_column(schema, name) or name for name in node.columns]
 
 
 def _pieces(

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from datafusion import DataFrame, SQLOptions
 
     from thanosql_server.engine.encoders import Encoders
+    from thanosql_server.engine.filling import Filler
+    from thanosql_server.engine.fresh_keeper import FreshKeeper
     from thanosql_server.engine.models import Models
     from thanosql_server.engine.quick import QuickSearches
     from thanosql_server.search.graphs import Graphs
@@ -56,6 +58,8 @@ class Environment:
     nearest: Nearest
     graphs: Graphs
     quick: QuickSearches
+    filler: Filler
+    keeper: FreshKeeper
     threads: int
     search_memory: int
     activity: Activity = field(default_factory=Activity)
@@ -88,7 +92,7 @@ class Planning:
         self.catalog = Catalog(
             self.environment.workspace,
             self._view,
-            server_tables(self.environment.activity, self.control),
+            server_tables(self.environment, self.control),
         )
         self.context = self.environment.contexts.new(self.catalog)
         self.clauses = Clauses(self)

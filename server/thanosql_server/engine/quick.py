@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thanosql_server.control import Control
+    from thanosql_server.engine.freshness import Freshness
     from thanosql_server.engine.planner import Hint
     from thanosql_server.engine.planning import Planning
     from thanosql_server.engine.provider import TopK
@@ -86,8 +87,11 @@ class _Opened(NamedTuple):
 class QuickSearches:
     """The searches of one server that need no planning; safe from any thread."""
 
-    def __init__(self, tables: TableStore, nearest: Nearest) -> None:
+    def __init__(
+        self, tables: TableStore, nearest: Nearest, freshness: Freshness
+    ) -> None:
         self._tables = tables
+        self._freshness = freshness
         self._nearest = nearest
         self._lock = threading.Lock()
         self._known: dict[str, Known] = {}
@@ -103,6 +107,8 @@ class QuickSearches:
         if vector is None or table is None or table.schema != known.columns:
             return None
         if not self._nearest.has_graph(table, known.column, known.measure):
+            return None
+        if self._freshness.waits(table, known.column):
             return None
         return Plan(known.schema, self._run(known, table, vector), known.parameters)
 

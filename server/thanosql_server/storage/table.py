@@ -15,6 +15,7 @@ from thanosql_server.storage.columns import origin_field, storable_field, visibl
 from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderGone, locked
 from thanosql_server.storage.fragments import Fragment, fragments_of
+from thanosql_server.storage.generated import invalidated
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
 from thanosql_server.storage.versions import KEPT, forget_old_versions
@@ -181,6 +182,8 @@ class Table:
     def update(self, names: list[str], batches: Iterator[pa.RecordBatch]) -> int:
         """Replace values in one commit and return the number of rows, which stay.
 
+        Columns that are kept fresh from a changed one wait to be made anew.
+
         Args:
             names: the columns whose values are replaced.
             batches: `ROW_ID` and these columns, by ascending row id; of several rows
@@ -191,7 +194,8 @@ class Table:
             NotNullViolation: a NULL for a column declared NOT NULL.
             UndefinedTable: the table was dropped.
         """
-        updates = Updates(self.schema, names, batches)
+        schema = self._dataset.schema
+        updates = Updates(schema, *invalidated(schema, names, batches))
         with self._changing("updating", updates):
             self._commit(rewritten(self._dataset, updates))
         return updates.rows

@@ -39,14 +39,15 @@ def search_path(
         return
     for many in planning.clauses.searched_many:
         yield from _row(many.describe(), schema)
+    context = planning.environment.contexts.new(planning.catalog)
+    explained = adopt(context, plan.inputs()[0])
+    for text in pending(planning, explained):
+        yield from _row(text, schema)
     if not planning.clauses.queries:
         return
-    context = planning.environment.contexts.new(planning.catalog)
-    optimized = adopt(context, plan.inputs()[0]).optimized_logical_plan()
+    optimized = explained.optimized_logical_plan()
     tables = planning.catalog.tables.handed_out
     hints = give_hints(optimized, planning.clauses.queries, tables)
-    for text in pending(planning, frame):
-        yield from _row(text, schema)
     for hint in hints:
         yield from _row(_described(planning, hint.top_k, hint.table), schema)
     if not hints:

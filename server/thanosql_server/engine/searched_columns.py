@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from thanosql_server.engine.catalog import TARGET_SCHEMA
 from thanosql_server.engine.planner import columns_read
 from thanosql_server.sql.calls import COMPARISONS
 from thanosql_server.storage.generated import generated_columns
+from thanosql_server.storage.schemas import schema_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from thanosql_server.engine.planning import Planning
     from thanosql_server.storage.generated import Generated
     from thanosql_server.storage.schemas import Space
+    from thanosql_server.storage.tables import Table
 
 
 @dataclass(frozen=True)
@@ -37,20 +41,23 @@ def searched(planning: Planning, frame: DataFrame) -> list[Searched]:
     if not _compares(planning):
         return []
     tables = {one.name: one.table for one in planning.catalog.tables.handed_out}
-    found = []
-    schemas = planning.environment.workspace.schemas
+    many = planning.clauses.searched_many
+    found = [one for call in many for one in _of(planning, call.table, {call.column})]
     if any(generated_columns(table.schema) for table in tables.values()):
         for name, columns in columns_read(frame.optimized_logical_plan()):
-            table = tables.get(name)
-            space = name.partition(".")[0]
-            if table is None or not schemas.exists(space):
-                continue
-            found += [
-                Searched(schemas.open(space), table.name, one)
-                for one in generated_columns(table.schema)
-                if one.column in columns
-            ]
+            # The others are of a version, or are being changed.
+            if name in tables and not name.startswith(f"{TARGET_SCHEMA}."):
+                found += _of(planning, tables[name], columns)
     return list(dict.fromkeys(found))
+
+
+def _of(planning: Planning, table: Table, columns: set[str]) -> Iterator[Searched]:
+    """Yield those of a table's columns that are generated."""
+    schemas = planning.environment.workspace.schemas
+    for one in generated_columns(table.schema):
+        if one.column in columns:
+            schema = schema_at(Path(table.place).parent)
+            yield Searched(schemas.open(schema), table.name, one)
 
 
 def _compares(planning: Planning) -> bool:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from thanosql_server.engine.actions import action, may_create
 from thanosql_server.engine.column_types import column_type, media_of, spelled
 from thanosql_server.engine.defaults import checked_default
-from thanosql_server.engine.generated import connected, generated_type
+from thanosql_server.engine.generated import connected, generated_type, refuse_keys
 from thanosql_server.engine.keys import declared
 from thanosql_server.engine.places import place_of
 from thanosql_server.engine.targets import at, column_of
@@ -74,7 +74,9 @@ def _schema(planning: Planning, node: CreateTable) -> pa.Schema:
     fields = connected(fields, node.columns)
     schema = with_facts(pa.schema(fields), {COMMENT: node.comment})
     constraints = declared(node.table.name, schema.names, node.constraints)
-    return with_constraints(schema, constraints)
+    kept = with_constraints(schema, constraints)
+    refuse_keys(kept, node.columns)
+    return kept
 
 
 def comment(planning: Planning, node: Comment) -> Plan:

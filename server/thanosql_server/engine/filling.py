@@ -181,7 +181,7 @@ class _Filling:
     def _candidates(self) -> Iterator[pa.RecordBatch]:
         counts = self.filler.freshness.counts(self.table, self.column)
         if self.scope is Scope.WAITING and not counts.stale:
-            most = max(FEWEST, counts.rows // SHARE)
+            most = most_at_once(counts.rows)
             only = waiting(self.column)
             names = [self.column.input]
             return self.table.scan(names, only, row_ids=True, limit=most)
@@ -287,6 +287,11 @@ class _Filling:
 
         self.control.check()
         self.table.update(names, batches())
+
+
+def most_at_once(rows: int) -> int:
+    """Return how many rows that wait are embedded for one commit, of so many rows."""
+    return max(FEWEST, rows // SHARE)
 
 
 def _vectors(

@@ -22,7 +22,7 @@ from thanosql_server.errors import (
 from thanosql_server.ml.encoder import embedding_type
 from thanosql_server.sql.generation import VECTOR
 from thanosql_server.sql.names import quote
-from thanosql_server.storage.facts import TYPE, with_facts
+from thanosql_server.storage.facts import KEY, TYPE, fact, with_facts
 from thanosql_server.storage.generated import (
     Generated,
     declared,
@@ -74,14 +74,9 @@ def generated_type(planning: Planning, column: ColumnDefinition) -> pa.DataType:
     """Return the type of a generated column: vectors as long as the model's.
 
     Raises:
-        InvalidStatement: another type is written, or the column is to be a key.
+        InvalidStatement: another type is written.
     """
     assert column.generation is not None
-    if column.is_key:
-        raise InvalidStatement(
-            f"column '{column.name}' cannot be a key: a row waits for its embedding",
-            position=column.position,
-        )
     handle = model_of(planning, column.generation)
     kind = embedding_type(handle.dim)
     if spelled(column.type) == VECTOR:
@@ -106,6 +101,17 @@ def connected(
             for field in linked(schema, schema.field(column.name), column.generation):
                 schema = schema.set(schema.get_field_index(field.name), field)
     return list(schema)
+
+
+def refuse_keys(schema: pa.Schema, columns: Sequence[ColumnDefinition]) -> None:
+    """Raise InvalidStatement if a generated column belongs to the primary key."""
+    for column in columns:
+        if column.generation is not None and fact(schema.field(column.name), KEY):
+            raise InvalidStatement(
+                f"column '{column.name}' cannot be a key: a row waits for its "
+                "embedding",
+                position=column.position,
+            )
 
 
 def linked(

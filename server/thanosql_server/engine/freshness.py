@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 _FORMAT = "1"
 """Changes when the same input and model are to give other embeddings than before."""
 
-_MOST_KNOWN = 100_000
-"""Fragments whose counts are kept in memory, some 200 bytes each."""
+_MOST_FRAGMENTS, _MOST_VERSIONS = 100_000, 256
+"""Of which counts are kept in memory, some 200 bytes each."""
 
 _WAITING, _FAILED = -1, -2
 """Stand in a fragment's counts for builds of models, which are from 1."""
@@ -84,6 +84,7 @@ class Freshness:
         self._encoders = encoders
         self._lock = threading.Lock()
         self._known: dict[tuple[Any, ...], Counter[int]] = {}
+        self._versions: dict[tuple[Any, ...], tuple[int, Counter[int]]] = {}
 
     def build(self, column: Generated, handle: ModelHandle) -> int:
         """Return 24 bits, not zero, that tell a build of a column's model from others.
@@ -110,12 +111,12 @@ class Freshness:
 
         Without its model nothing is stale: nobody could compare with it.
         """
-        found: Counter[int] = sum(self._parts(table, column), Counter())
+        rows, found = self._found(table, column)
         current = self.current(column)
         builds = {one: n for one, n in found.items() if one > 0}
         stale = sum(n for one, n in builds.items() if one != current)
         return Counts(
-            table.count_rows(),
+            rows,
             found[_WAITING],
             found[_FAILED],
             stale if current is not None else 0,
@@ -128,23 +129,36 @@ class Freshness:
             for one in generated_columns(table.schema)
         )
 
+    def _found(self, table: Table, column: Generated) -> tuple[int, Counter[int]]:
+        """Return the rows of a version, and how many there are of each build."""
+        key = (table.place, column.mark, column.origin, table.version)
+        with self._lock:
+            known = self._versions.get(key)
+        if known is None:
+            counted: Counter[int] = sum(self._parts(table, column), Counter())
+            known = table.count_rows(), counted
+            with self._lock:
+                if len(self._versions) >= _MOST_VERSIONS:
+                    del self._versions[next(iter(self._versions))]
+                self._versions[key] = known
+        return known
+
     def _parts(self, table: Table, column: Generated) -> Iterable[Counter[int]]:
-        """Return the counts of each fragment, known ones without reading."""
-        origins = table.fragments(column.origin)
-        inputs = table.fragments(column.input)
-        if origins is None or inputs is None:
+        """Return the counts of each fragment, known ones without reading.
+
+        A change of the input writes origins anew, too; so their files tell enough.
+        """
+        fragments = table.fragments(column.origin)
+        if fragments is None:
             return _counted(table, column, None).values()
-        keys = {
-            one.number: (table.place, one, other.file)
-            for one, other in zip(origins, inputs, strict=True)
-        }
+        keys = {one.number: (table.place, column.mark, one) for one in fragments}
         with self._lock:
             known = {n: self._known.get(key) for n, key in keys.items()}
         unknown = frozenset(n for n, counted in known.items() if counted is None)
         if unknown:
             new = _counted(table, column, unknown)
             with self._lock:
-                if len(self._known) + len(new) > _MOST_KNOWN:
+                if len(self._known) + len(new) > _MOST_FRAGMENTS:
                     self._known.clear()
                 self._known |= {keys[number]: new[number] for number in new}
             known |= new

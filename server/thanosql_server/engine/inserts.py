@@ -38,7 +38,7 @@ _PARAMETERS = "__parameters"
 def insert(planning: Planning, node: Insert) -> Plan:
     """INSERT INTO t [(columns)] VALUES ...|query|DEFAULT VALUES: append rows."""
     table = opened(planning, node.table)
-    given = given_columns(table.schema, node)
+    given = _given(table.schema, node)
     planned = _planned(planning, node, table.schema, given)
     frame = with_defaults(planned, table.schema, [] if node.query is None else given)
     types = _parameters(planning, node, planned, table.schema, given)
@@ -76,7 +76,7 @@ def insert_rows(
     if node.query.clauses or node.query.calls:
         return None
     table = opened(planning, node.table)
-    given = given_columns(table.schema, node)
+    given = _given(table.schema, node)
     known = _lone_parameters(node, table.schema, given)
     wanted = pa.schema([known.get(n, one) for n, one in enumerate(rows.schema, 1)])
     columns = [pa.field(str(n), one.type) for n, one in enumerate(wanted, start=1)]
@@ -140,6 +140,11 @@ def _planned(
     )
     # Below the INSERT lies a query with the table's own columns, in order.
     return adopt(planning.context, planned.logical_plan().inputs()[0])
+
+
+def _given(schema: pa.Schema, node: Insert) -> list[str]:
+    """Return the columns that get values; unknown ones are left to DataFusion."""
+    return given_columns(schema, node)
 
 
 def _pieces(

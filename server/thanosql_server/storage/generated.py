@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -42,6 +42,7 @@ class Generated:
         model: the model's name.
         input: the column that is embedded, as it is called now.
         dim: numbers per embedding.
+        mark: that of the input, which no other table's has.
     """
 
     column: str
@@ -49,6 +50,7 @@ class Generated:
     model: str
     input: str
     dim: int
+    mark: str = field(default="", compare=False)
 
     @property
     def origin(self) -> str:
@@ -58,34 +60,34 @@ class Generated:
 
 def generated_columns(schema: pa.Schema) -> list[Generated]:
     """Return the columns of a table that are kept fresh, in its order."""
-    return [one for field in schema if (one := generated(schema, field)) is not None]
+    return [one for each in schema if (one := generated(schema, each)) is not None]
 
 
-def generated(schema: pa.Schema, field: pa.Field) -> Generated | None:
+def generated(schema: pa.Schema, column: pa.Field) -> Generated | None:
     """Return what is declared of a column that is kept fresh; None of any other."""
-    text = fact(field, GENERATED)
+    text = fact(column, GENERATED)
     if text is None:
         return None
     told = json.loads(text)
-    inputs = [one.name for one in schema if fact(one, MARK) == told["input"]]
-    if not inputs:
-        return None
-    return Generated(
-        field.name, told["function"], told["model"], inputs[0], field.type.list_size
-    )
+    mark, dim = told["input"], column.type.list_size
+    for one in schema:
+        if fact(one, MARK) == mark:
+            function, model = told["function"], told["model"]
+            return Generated(column.name, function, model, one.name, dim, mark)
+    return None
 
 
-def marked(field: pa.Field) -> pa.Field:
+def marked(column: pa.Field) -> pa.Field:
     """Return a column with a mark, by which others can name it."""
-    if fact(field, MARK) is not None:
-        return field
-    return with_facts(field, {MARK: uuid.uuid4().hex[:12]})
+    if fact(column, MARK) is not None:
+        return column
+    return with_facts(column, {MARK: uuid.uuid4().hex[:12]})
 
 
-def declared(field: pa.Field, function: str, model: str, input: pa.Field) -> pa.Field:
+def declared(column: pa.Field, function: str, model: str, input: pa.Field) -> pa.Field:
     """Return a column of vectors, declared to be kept fresh from a marked input."""
     told = {"function": function, "model": model, "input": fact(input, MARK)}
-    return with_facts(field, {GENERATED: json.dumps(told)})
+    return with_facts(column, {GENERATED: json.dumps(told)})
 
 
 def with_origins(schema: pa.Schema) -> pa.Schema:

@@ -194,11 +194,15 @@ class Table:
             NotNullViolation: a NULL for a column declared NOT NULL.
             UndefinedTable: the table was dropped.
         """
-        schema = self._dataset.schema
-        updates = Updates(schema, *invalidated(schema, names, batches))
+        updates = self._updates(names, batches)
         with self._changing("updating", updates):
             self._commit(rewritten(self._dataset, updates))
         return updates.rows
+
+    def _updates(self, names: list[str], batches: Iterator[pa.RecordBatch]) -> Updates:
+        """Return new values of columns, and NULLs for what was made from these."""
+        schema = self._dataset.schema
+        return Updates(schema, *invalidated(schema, names, batches))
 
     def truncate(self) -> None:
         """Remove all rows in one commit.

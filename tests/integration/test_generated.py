@@ -9,6 +9,7 @@ import threading
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 from PIL import Image
@@ -18,6 +19,9 @@ from sqlalchemy_thanosql import Image as Picture
 from sqlalchemy_thanosql import Vector
 from tests.integration.servers import wait_until
 from tests.needs import NEEDS_HNSWLIB
+from thanosql_server.config import Config
+from thanosql_server.control import Control
+from thanosql_server.engine.engine import Engine
 
 MAKE = """
 CREATE TABLE g (
@@ -446,6 +450,29 @@ def test_a_convert_does_not_fill_it(cursor, made):
     cursor.execute("INSERT INTO g (id, image_path) VALUES (70, ?)", [made[20]])
     wait_for(cursor)
     assert wrong(cursor) == []
+
+
+def test_a_search_planned_before_its_rows_were_embedded_finds_them(workspace):
+    engine = Engine(Config(workspace))
+
+    def run(plan):
+        control = Control()
+        batches = [batch for batch in plan.execute(control) if batch is not None]
+        return [row for batch in batches for row in batch.to_pylist()]
+
+    (first,) = run(engine.plan("SELECT image_path FROM test LIMIT 1", ()))
+    path = first["image_path"]
+    run(engine.plan(MAKE, ()))
+    run(engine.plan(f"INSERT INTO g VALUES (1, '{path}')", ()))
+    nearest = engine.plan(NEAREST, [pa.scalar(path)])
+    similar = engine.plan(
+        "SELECT id FROM g WHERE cosine_similarity(e, embed_image('m', ?)) > 0.9",
+        [pa.scalar(path)],
+    )
+    run(engine.plan("REFRESH TABLE g", ()))
+    assert run(nearest) == [{"id": 1}]
+    assert run(similar) == [{"id": 1}]
+    engine.close()
 
 
 # ---- Servers that end -------------------------------------------------------

@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.executor import in_thread
-from thanosql_server.engine.filling import Scope
-from thanosql_server.engine.searched_columns import counts_of, searched
+from thanosql_server.engine.filling import Scope, most_at_once
+from thanosql_server.engine.searched_columns import (
+    counts_now,
+    counts_of,
+    searched,
+)
 from thanosql_server.errors import Cancelled, Conflict, ThanoSQLError
 
 if TYPE_CHECKING:
@@ -43,20 +47,17 @@ def rows(
     control: Control,
 ) -> Iterator[pa.RecordBatch | None]:
     """Run a query as `query.rows` does, after looking after what it searches."""
-    found = (
-        []
-        if planning.statement.text.lstrip()[:7].upper() == "EXPLAIN"
-        else (searched(planning, frame))
-    )
-    if any(counts_of(planning, one).todo for one in found):
+    explains = planning.statement.text.lstrip()[:7].upper() == "EXPLAIN"
+    found = [] if explains else searched(planning, frame)
+    behind = [one for one in found if counts_of(planning, one).todo]
+    if behind:
         most = control.settings.integer(EMBED_PENDING)
-        few = [one for one in found if 0 < counts_of(planning, one).todo <= most]
-        if few:
-            for one in few:
+        for one in behind:
+            if counts_now(planning, one).todo <= most:
                 yield from in_thread(partial(_embed, planning, one, control), control)
-            planning = planning.again()
-            frame = planning.frame(query)
-        _warn(planning, found, control)
+        planning = planning.again()  # others may have embedded them since
+        frame = planning.frame(query)
+        _warn(planning, searched(planning, frame), control)
     yield from queries.rows(planning, frame, schema, control)
 
 
@@ -64,35 +65,40 @@ def _warn(planning: Planning, found: list[Searched], control: Control) -> None:
     """Say what a search does not find, or compares with what it should not."""
     for one in found:
         counts, name = counts_of(planning, one), one.column.column
+        table = one.table.name
         if counts.stale:
             control.warn(
-                f"{counts.stale} embeddings in '{name}' of table '{one.table}' are of "
-                f"a former build of model '{one.column.model}' and cannot be compared "
+                f"{counts.stale} embeddings in '{name}' of table '{table}' are of a "
+                f"former build of model '{one.column.model}' and cannot be compared "
                 "with what it gives now; they are being made anew, and REFRESH TABLE "
                 "waits for it"
             )
         if counts.pending:
             control.warn(
-                f"{counts.pending} rows of table '{one.table}' wait for their "
-                f"embeddings in '{name}' and are not found yet; REFRESH TABLE waits "
-                "for them"
+                f"{counts.pending} rows of table '{table}' wait for their embeddings "
+                f"in '{name}' and are not found yet; REFRESH TABLE waits for them"
             )
 
 
 def _embed(planning: Planning, one: Searched, control: Control) -> None:
-    """Embed the rows that wait, or wait for who embeds them already."""
-    environment, column = planning.environment, one.column.column
+    """Embed the rows that wait, or wait for who embeds them already.
+
+    Those that come meanwhile are of later statements.
+    """
+    environment, name = planning.environment, one.table.name
     until = time.monotonic() + LONGEST_WAIT
     try:
-        while counts_of(planning, one).todo and time.monotonic() < until:
+        while (todo := counts_now(planning, one).todo) and time.monotonic() < until:
             control.check()
             try:
-                environment.filler.fill(
-                    one.space, one.table, column, Scope.WAITING, control
-                )
-                environment.keeper.note(one.space.tables.open(one.table), column)
+                filler, column = environment.filler, one.column.column
+                filler.fill(one.space, name, column, Scope.WAITING, control)
+                environment.keeper.note(one.table, column)
             except Conflict:
                 time.sleep(POLL_SECONDS)
+                continue
+            if todo <= most_at_once(one.table.count_rows()):
+                return
     except Cancelled:
         raise
     except ThanoSQLError as error:

@@ -26,10 +26,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Searched:
-    """A generated column that a statement searches."""
+    """A generated column that a statement searches.
+
+    Attributes:
+        space: where the table is.
+        table: the version of it that the statement was planned for.
+        column: the column.
+    """
 
     space: Space
-    table: str
+    table: Table
     column: Generated
 
 
@@ -57,7 +63,7 @@ def _of(planning: Planning, table: Table, columns: set[str]) -> Iterator[Searche
     for one in generated_columns(table.schema):
         if one.column in columns:
             schema = schema_at(Path(table.place).parent)
-            yield Searched(schemas.open(schema), table.name, one)
+            yield Searched(schemas.open(schema), table, one)
 
 
 def _compares(planning: Planning) -> bool:
@@ -81,6 +87,11 @@ def pending(planning: Planning, frame: DataFrame) -> Iterator[str]:
 
 
 def counts_of(planning: Planning, one: Searched) -> Counts:
+    """Return how fresh a column is for a statement as it was planned."""
+    return planning.environment.filler.freshness.counts(one.table, one.column)
+
+
+def counts_now(planning: Planning, one: Searched) -> Counts:
     """Return how fresh a column is in the newest version of its table."""
-    freshness = planning.environment.filler.freshness
-    return freshness.counts(one.space.tables.open(one.table), one.column)
+    newest = one.space.tables.open(one.table.name)
+    return planning.environment.filler.freshness.counts(newest, one.column)

@@ -49,7 +49,8 @@ DEFINITION = """
     WHERE view_schema = :schema AND view_name = :table
 """
 FACTS = """
-    SELECT column_name, column_default, comment, declared_type, holds
+    SELECT column_name, column_default, comment, declared_type, holds,
+           generation_expression
     FROM thanosql.columns WHERE table_schema = :schema AND table_name = :table
 """
 CONSTRAINTS = """
@@ -153,7 +154,7 @@ class Reflection:
         columns = []
         for described in self._described(connection, table_name, schema):
             name, type_, nullable = described[0], described[1], described[6]
-            default, comment, declared, holds = facts.get(name, (None,) * 4)
+            default, comment, declared, holds, made = facts.get(name, (None,) * 5)
             numbered = default is not None and RANDOM_KEY in default
             columns.append(
                 {
@@ -163,6 +164,7 @@ class Reflection:
                     "default": None if numbered else default,
                     "autoincrement": numbered,
                     "comment": comment,
+                    **_computed(made),
                 }
             )
         return columns
@@ -322,6 +324,13 @@ class Reflection:
         if referred == self.default_schema_name and asked != referred:
             return None
         return referred
+
+
+def _computed(expression: str | None) -> dict[str, Any]:
+    """Return what SQLAlchemy is told of a column that the server fills."""
+    if expression is None:
+        return {}
+    return {"computed": {"sqltext": expression, "persisted": True}}
 
 
 def _rules(on_update: str, on_delete: str) -> dict[str, str]:

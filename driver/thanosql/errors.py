@@ -82,6 +82,7 @@ _BY_CLASS: dict[str, type[DatabaseError]] = {
     "23": IntegrityError,
     "25": InternalError,
     "28": OperationalError,
+    "2B": ProgrammingError,
     "3D": ProgrammingError,
     "3F": ProgrammingError,
     "40": OperationalError,

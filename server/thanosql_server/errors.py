@@ -7,6 +7,8 @@
      ├── UndefinedColumn         42703
      ├── UndefinedObject         42704  a model, a data set, an option
      ├── UndefinedFile           58P01
+     ├── DependentObjects        2BP01  what others are made from cannot go
+     ├── GeneratedAlways         428C9  a value for a column that the server fills
      ├── DuplicateObject         42P07
      ├── InvalidValue            22023  an option or parameter with a wrong value
      ├── InvalidData             22000  a file or a row that cannot be used
@@ -111,6 +113,18 @@ class UndefinedFile(ThanoSQLError):
     """A file or folder that is not there."""
 
     sqlstate = "58P01"
+
+
+class DependentObjects(ThanoSQLError):
+    """A model or a column that others are made from, and that therefore stays."""
+
+    sqlstate = "2BP01"
+
+
+class GeneratedAlways(ThanoSQLError):
+    """A value for a column that the server fills itself."""
+
+    sqlstate = "428C9"
 
 
 class DuplicateObject(ThanoSQLError):

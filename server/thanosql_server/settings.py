@@ -129,6 +129,14 @@ _ALL = (
         "Whether a search compares every row even where there is an index.",
     ),
     Setting(
+        "search.embed_pending",
+        256,
+        "Rows of a generated column that a search embeds before it looks, if they "
+        "wait; where more wait, it goes on without them and says how many.",
+        minimum=0,
+        maximum=1_000_000,
+    ),
+    Setting(
         "hnsw.ef_search",
         128,
         "Rows that a search by an HNSW index keeps in sight; more find more, slower.",

@@ -101,6 +101,10 @@ def connection(bad_workspace):
         cursor.execute("INSERT INTO nulls VALUES (NULL)")
         cursor.execute("CREATE VIEW eights AS SELECT * FROM test WHERE label = 8")
         cursor.execute("CREATE VIEW named AS SELECT filename FROM eights")
+        cursor.execute(
+            "CREATE TABLE kept (id INT, image_path IMAGE, "
+            "e VECTOR GENERATED ALWAYS AS (embed_image('m', image_path)))"
+        )
         cursor.execute("CREATE TABLE gone (a INT)")
         cursor.execute("CREATE VIEW broken AS SELECT * FROM gone")
         cursor.execute("DROP TABLE gone")

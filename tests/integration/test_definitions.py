@@ -145,10 +145,10 @@ def test_what_is_declared_is_listed(declared):
         "declared_type) FROM thanosql.columns"
     )
     assert declared.fetchall() == [
-        ("id", 1, False, None, 1, None, "number"),
-        ("name", 2, False, "'x' || 'y'", None, None, None),
-        ("price", 3, True, "1.5", None, None, None),
-        ("file", 4, True, None, None, "image", None),
+        ("id", 1, False, None, 1, None, "number", "NEVER", None),
+        ("name", 2, False, "'x' || 'y'", None, None, None, "NEVER", None),
+        ("price", 3, True, "1.5", None, None, None, "NEVER", None),
+        ("file", 4, True, None, None, "image", None, "NEVER", None),
     ]
     declared.execute("SELECT is_nullable FROM information_schema.columns "
                      "WHERE table_name = 't' ORDER BY ordinal_position")  # fmt: skip

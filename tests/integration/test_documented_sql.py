@@ -7,6 +7,7 @@ import pytest
 
 from tests.needs import NEEDS_HNSWLIB
 
+SCENES = ("demo_clip", "scenes", "thanosql.generated")
 DOCUMENT = Path(__file__).parents[2] / "docs" / "sql.md"
 
 
@@ -15,7 +16,7 @@ def examples(heading):
     text = DOCUMENT.read_text(encoding="utf-8")
     section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     blocks = re.findall(r"```sql\n(.*?)\n```", section, re.DOTALL)
-    return [block for block in blocks if "demo_clip" in block or "scenes" in block]
+    return [block for block in blocks if any(word in block for word in SCENES)]
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,7 @@ def examples(heading):
         ("SEARCH", ("captions",), 4),
         ("search_many", (), 2),
         ("Functions", ("described",), 6),
+        ("Generated columns", ("album",), 7),
         pytest.param("CREATE INDEX", (), 4, marks=NEEDS_HNSWLIB),
     ],
 )

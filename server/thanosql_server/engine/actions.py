@@ -15,6 +15,7 @@ from thanosql_server.engine import query as queries
 from thanosql_server.engine.columns import pick_image_column, pick_text_column
 from thanosql_server.engine.converting import embedded
 from thanosql_server.engine.executor import in_thread, reader
+from thanosql_server.engine.generated import require_unused
 from thanosql_server.engine.loading import APPEND, FAIL, REPLACE, load, reported
 from thanosql_server.engine.places import place_of
 from thanosql_server.engine.plan import NO_ROWS, Plan
@@ -209,10 +210,12 @@ def drop_table(planning: Planning, node: DropTable) -> Plan:
 
 def delete_model(planning: Planning, node: DeleteModel) -> Plan:
     """DELETE MODEL m: remove a model and all of its files."""
-    models = planning.environment.workspace.models
+    workspace = planning.environment.workspace
+    models = workspace.models
 
     def work(control: Control) -> int:
         control.check()
+        _at(node.name_position, lambda: require_unused(workspace, node.name.lower()))
         _at(node.name_position, partial(models.delete, node.name.lower()))
         return -1
 

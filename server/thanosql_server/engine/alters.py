@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from datafusion import col
 
+from thanosql_server.engine import generated
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.actions import action
 from thanosql_server.engine.catalog import TARGET_SCHEMA
@@ -19,10 +20,20 @@ from thanosql_server.engine.provider import ROW_ID_FIELD
 from thanosql_server.engine.targets import at, column_of, opened
 from thanosql_server.errors import DuplicateObject, InvalidStatement, NotSupported
 from thanosql_server.sql import nodes
+from thanosql_server.sql.generation import DropExpression
 from thanosql_server.sql.names import quote
 from thanosql_server.storage import alterations
 from thanosql_server.storage.columns import storable_field
-from thanosql_server.storage.facts import DEFAULT, HOLDS, KEY, TYPE, fact, with_facts
+from thanosql_server.storage.facts import (
+    DEFAULT,
+    GENERATED,
+    HOLDS,
+    KEY,
+    TYPE,
+    fact,
+    with_facts,
+)
+from thanosql_server.storage.generated import generated_columns
 from thanosql_server.storage.tables import ROW_ID
 
 if TYPE_CHECKING:
@@ -33,6 +44,7 @@ if TYPE_CHECKING:
     from thanosql_server.engine.plan import Plan
     from thanosql_server.engine.planning import Planning
     from thanosql_server.errors import Position
+    from thanosql_server.sql.generation import Generation
     from thanosql_server.sql.nodes import AlterTable, Query
     from thanosql_server.storage.tables import Table
 
@@ -69,10 +81,29 @@ def _add_column(planning: Planning, table: Table, change: nodes.AddColumn) -> Wo
             position=column.position,
         )
     field = declared_field(planning, column)
+    if column.generation is not None:
+        return _add_generated(planning, table, field, column.generation)
     if column.default is None:
         return _add_nulls(table, field, column.position)
     values = _values(planning, table, field, column.default)
     return lambda control: table.add_column(field, values(control))
+
+
+def _add_generated(
+    planning: Planning, table: Table, field: pa.Field, generation: Generation
+) -> Work:
+    """Return what adds a column that the server fills: all of its rows wait."""
+    handle = generated.model_of(planning, generation)
+    source, told = generated.linked(table.schema, field, generation)
+
+    def work(control: Control) -> None:
+        models = planning.environment.models
+        models.ensure(handle, control, generation.model_position)
+        table.alter(
+            lambda dataset: alterations.add_generated_column(dataset, told, source)
+        )
+
+    return work
 
 
 def _add_nulls(table: Table, field: pa.Field, position: Position) -> Work:
@@ -95,12 +126,28 @@ def _drop_column(planning: Planning, table: Table, change: nodes.DropColumn) -> 
     if change.if_exists and change.name not in table.schema.names:
         return lambda control: None
     name = column_of(table, change.name, change.position).name
-    if len(table.schema) == 1:
+    others = generated.dependents(table.schema, name)
+    if not change.cascade:
+        generated.refuse_dependents(table.schema, name, change.position)
+    if len(table.schema) == 1 + len(others):
         raise InvalidStatement(
             f"'{name}' is the only column; DROP TABLE removes the whole table",
             position=change.position,
         )
-    return _alter(table, lambda dataset: alterations.drop_column(dataset, name))
+    return _alter(table, lambda dataset: alterations.drop_column(dataset, name, others))
+
+
+def _drop_expression(planning: Planning, table: Table, change: DropExpression) -> Work:
+    """Return what makes a generated column one like any other."""
+    name = column_of(table, change.name, change.position).name
+    if not any(one.column == name for one in generated_columns(table.schema)):
+        if change.if_exists:
+            return lambda control: None
+        raise InvalidStatement(
+            f"column '{name}' is not generated", position=change.position
+        )
+    facts = {GENERATED: None}
+    return _alter(table, lambda dataset: alterations.declare(dataset, name, facts))
 
 
 def _rename_column(
@@ -134,6 +181,7 @@ def _rename_table(
 
 def _alter_type(planning: Planning, table: Table, change: nodes.AlterType) -> Work:
     old = column_of(table, change.name, change.position)
+    generated.refuse_retyped(table.schema, old.name, change.position)
     kind = column_type(planning.context, change.type)
     facts = {HOLDS: media_of(change.type), TYPE: spelled(change.type)}
     field = with_facts(old.with_type(kind), facts)
@@ -168,6 +216,10 @@ def _set_nullable(planning: Planning, table: Table, change: nodes.SetNullable) -
             position=change.position,
         )
     name, nullable = field.name, change.nullable
+    if not nullable:
+        generated.refuse_generated(
+            table.schema, name, "be NOT NULL: a row waits for it", change.position
+        )
     if field.nullable == nullable:
         return lambda control: None
     return _alter(
@@ -178,6 +230,9 @@ def _set_nullable(planning: Planning, table: Table, change: nodes.SetNullable) -
 def _set_default(planning: Planning, table: Table, change: nodes.SetDefault) -> Work:
     field = column_of(table, change.name, change.position)
     default = change.default
+    generated.refuse_generated(
+        table.schema, field.name, "have a default", change.position
+    )
     text = None if default is None else checked_default(planning, default, field)
     facts = {DEFAULT: text}
     return _alter(
@@ -228,4 +283,5 @@ _CHANGES: dict[type, Callable[[Planning, Table, Any], Work]] = {
     nodes.AlterType: _alter_type,
     nodes.SetNullable: _set_nullable,
     nodes.SetDefault: _set_default,
+    DropExpression: _drop_expression,
 }

@@ -20,6 +20,7 @@ from thanosql_server.engine import query as queries
 from thanosql_server.engine.actions import action
 from thanosql_server.engine.catalog import TARGET_SCHEMA
 from thanosql_server.engine.faults import translate
+from thanosql_server.engine.generated import refuse_assigned
 from thanosql_server.engine.places import place_of
 from thanosql_server.engine.provider import ROW_ID_FIELD
 from thanosql_server.engine.targets import at, column_of, opened
@@ -138,6 +139,7 @@ def _update(planning: Planning, node: Update) -> Change:
     planning.catalog.set_target(table)
     fields = [column_of(table, one.column, one.position) for one in node.assignments]
     columns = [field.name for field in fields]
+    refuse_assigned(table.schema, node.assignments)
     _require_different(columns, node)
     values = _values(node.assignments, fields)
     frame = _rows(planning, node, node.others, values)

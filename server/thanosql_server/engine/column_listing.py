@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from thanosql_server.engine.generated import expression
 from thanosql_server.errors import ThanoSQLError
 from thanosql_server.storage.facts import COMMENT, DEFAULT, HOLDS, KEY, TYPE, fact
+from thanosql_server.storage.generated import generated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +39,8 @@ COLUMN_SCHEMA = pa.schema(
         pa.field("key_position", pa.int64()),
         pa.field("holds", pa.string()),
         pa.field("comment", pa.string()),
+        pa.field("is_generated", pa.string(), nullable=False),
+        pa.field("generation_expression", pa.string()),
     ]
 )
 
@@ -88,7 +92,7 @@ def _rows(space: Space, name: str) -> Iterator[dict[str, object]]:
     except ThanoSQLError:
         return  # dropped meanwhile, or broken: never a reason to list nothing
     for place, field in enumerate(schema, start=1):
-        key = fact(field, KEY)
+        key, made = fact(field, KEY), generated(schema, field)
         yield {
             "table_schema": space.schema,
             "table_name": name,
@@ -101,4 +105,6 @@ def _rows(space: Space, name: str) -> Iterator[dict[str, object]]:
             "key_position": int(key) if key else None,
             "holds": fact(field, HOLDS),
             "comment": fact(field, COMMENT),
+            "is_generated": "NEVER" if made is None else "ALWAYS",
+            "generation_expression": None if made is None else expression(made),
         }

@@ -9,6 +9,7 @@ import pyarrow as pa
 from thanosql_server.engine.actions import action, may_create
 from thanosql_server.engine.column_types import column_type, media_of, spelled
 from thanosql_server.engine.defaults import checked_default
+from thanosql_server.engine.generated import connected, generated_type, refuse_keys
 from thanosql_server.engine.keys import declared
 from thanosql_server.engine.places import place_of
 from thanosql_server.engine.targets import at, column_of
@@ -49,7 +50,10 @@ def declared_field(planning: Planning, column: ColumnDefinition) -> pa.Field:
         UndefinedObject: there is no such type.
         InvalidData: a table cannot hold it, or the default does not fit.
     """
-    kind = column_type(planning.context, column.type)
+    if column.generation is None:
+        kind = column_type(planning.context, column.type)
+    else:
+        kind = generated_type(planning, column)
     field = at(
         column.position, lambda: storable_field(pa.field(column.name, kind))
     ).with_nullable(not (column.not_null or column.is_key))
@@ -67,9 +71,12 @@ def declared_field(planning: Planning, column: ColumnDefinition) -> pa.Field:
 
 def _schema(planning: Planning, node: CreateTable) -> pa.Schema:
     fields = [declared_field(planning, column) for column in node.columns]
+    fields = connected(fields, node.columns)
     schema = with_facts(pa.schema(fields), {COMMENT: node.comment})
     constraints = declared(node.table.name, schema.names, node.constraints)
-    return with_constraints(schema, constraints)
+    kept = with_constraints(schema, constraints)
+    refuse_keys(kept, node.columns)
+    return kept
 
 
 def comment(planning: Planning, node: Comment) -> Plan:

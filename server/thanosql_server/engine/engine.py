@@ -12,9 +12,11 @@ from thanosql_server.engine import (
     changes,
     definitions,
     exports,
+    fresh_search,
     hub,
     indexes,
     inserts,
+    refreshing,
     schemas,
     settings,
     storing,
@@ -26,8 +28,12 @@ from thanosql_server.engine.catalog import (
     TableInfo,
     table_infos,
 )
+from thanosql_server.engine.clauses import DECODE_THREADS_MINIMUM
 from thanosql_server.engine.constants import ConstantQueries
 from thanosql_server.engine.encoders import Encoders
+from thanosql_server.engine.filling import Filler
+from thanosql_server.engine.fresh_keeper import FreshKeeper
+from thanosql_server.engine.freshness import Freshness
 from thanosql_server.engine.index_keeper import IndexKeeper
 from thanosql_server.engine.ingest import Ingest, ingest
 from thanosql_server.engine.models import Models
@@ -48,6 +54,7 @@ from thanosql_server.sql import settings as settings_nodes
 from thanosql_server.sql.exports import CopyTo
 from thanosql_server.sql.indexes import CreateIndex, DropIndex, ShowIndexes
 from thanosql_server.sql.parser import parse
+from thanosql_server.sql.refresh import RefreshTable
 from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
 from thanosql_server.storage.workspace import Workspace
 
@@ -75,6 +82,10 @@ class Engine:
         graphs.lags = self._keeper.wake
         nearest = Nearest(residents, Int8Product(config.threads), graphs)
         encoders = Encoders(workspace, models, config.threads, placement=placement)
+        freshness = Freshness(models, encoders)
+        threads = max(DECODE_THREADS_MINIMUM, config.threads)
+        filler = Filler(workspace, models, encoders, freshness, threads)
+        self._fresh = FreshKeeper(filler, self._keeper.wake)
         self._environment = Environment(
             workspace=workspace,
             contexts=Contexts(config, workspace.spill_folder),
@@ -82,11 +93,14 @@ class Engine:
             encoders=encoders,
             nearest=nearest,
             graphs=graphs,
-            quick=QuickSearches(workspace.tables, nearest, models, encoders),
+            quick=QuickSearches(workspace.tables, nearest, models, encoders, freshness),
             constants=ConstantQueries(),
+            filler=filler,
+            keeper=self._fresh,
             threads=config.threads,
             search_memory=config.search_memory,
         )
+        self._fresh.start()
 
     def plan(
         self,
@@ -118,7 +132,7 @@ class Engine:
         _check_prints(statement)
         plan = _PLANNERS[type(statement)](planning, statement)
         if _changes(plan, statement):
-            plan = self._tended(plan)
+            plan = self._tended(plan, isinstance(statement, _DEFINING))
         if parameters is None and statement.parameter_count:
             return replace(plan, execute=_without_values(statement))
         return plan
@@ -145,14 +159,20 @@ class Engine:
         plan = inserts.insert_rows(planning, statement, rows)
         return None if plan is None else self._tended(plan)
 
-    def _tended(self, plan: Plan) -> Plan:
-        """Return a plan that changes tables, after which indexes are looked at."""
+    def _tended(self, plan: Plan, defines: bool = False) -> Plan:
+        """Return a plan that changes tables; indexes and the like are looked at then.
+
+        Args:
+            plan: of the statement.
+            defines: whether there may be other generated columns, or models, after it.
+        """
 
         def execute(control: Control) -> Iterator[pa.RecordBatch | None]:
             try:
                 yield from plan.execute(control)
             finally:
                 self._keeper.wake()
+                self._fresh.wake(whole=defines)
 
         return replace(plan, execute=execute)
 
@@ -209,6 +229,7 @@ class Engine:
 
     def close(self) -> None:
         """Leave the workspace in order; no statement may run any more."""
+        self._fresh.close()
         self._keeper.close()
         self._environment.workspace.close()
 
@@ -239,9 +260,10 @@ def _select(planning: Planning, statement: nodes.SelectStatement) -> Plan:
             lambda control: storing.run(planning, statement, schema, control),
             parameters,
         )
+    query = statement.query
     return Plan(
         schema,
-        lambda control: queries.rows(planning, frame, schema, control),
+        lambda control: fresh_search.rows(planning, query, frame, schema, control),
         parameters,
         # Tables about the server are about the statement that planned them.
         lasts=all(schema != SYSTEM_SCHEMA for schema, _ in used),
@@ -283,6 +305,15 @@ def _unsupported(planning: Planning, statement: nodes.Unsupported) -> Plan:
     )
 
 
+_DEFINING = (
+    nodes.CreateTable,
+    nodes.AlterTable,
+    nodes.BuildModel,
+    nodes.GetThanosql,
+    RestoreTable,
+)
+"""Statements after which there may be generated columns, or models, that are new."""
+
 _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.SelectStatement: _select,
     nodes.BuildModel: actions.build_model,
@@ -305,6 +336,7 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     ShowVersions: versions.show_versions,
     RestoreTable: versions.restore_table,
     Vacuum: versions.vacuum,
+    RefreshTable: refreshing.refresh_table,
     nodes.DeleteModel: actions.delete_model,
     CreateIndex: indexes.create_index,
     DropIndex: indexes.drop_index,

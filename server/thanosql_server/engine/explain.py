@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from thanosql_server.engine.planner import give_hints
 from thanosql_server.engine.provider import wishes
+from thanosql_server.engine.searched_columns import pending
 from thanosql_server.engine.session import adopt
 from thanosql_server.search.nearest import Wish
 from thanosql_server.search.vectors import dim_of
@@ -38,10 +39,13 @@ def search_path(
         return
     for many in planning.clauses.searched_many:
         yield from _row(many.describe(), schema)
+    context = planning.environment.contexts.new(planning.catalog)
+    explained = adopt(context, plan.inputs()[0])
+    for text in pending(planning, explained):
+        yield from _row(text, schema)
     if not planning.clauses.queries:
         return
-    context = planning.environment.contexts.new(planning.catalog)
-    optimized = adopt(context, plan.inputs()[0]).optimized_logical_plan()
+    optimized = explained.optimized_logical_plan()
     tables = planning.catalog.tables.handed_out
     hints = give_hints(optimized, planning.clauses.queries, tables)
     for hint in hints:

@@ -11,10 +11,10 @@ import pyarrow as pa
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.actions import action
 from thanosql_server.engine.catalog import TARGET_SCHEMA
-from thanosql_server.engine.columns import find_column
 from thanosql_server.engine.conform import conform
 from thanosql_server.engine.defaults import with_defaults
 from thanosql_server.engine.executor import reader
+from thanosql_server.engine.generated import given_columns
 from thanosql_server.engine.places import place_of
 from thanosql_server.engine.provider import RowsTable, StreamTable
 from thanosql_server.engine.session import PLAN_DML, adopt
@@ -130,7 +130,8 @@ def _planned(
     empty = _open_schema(schema)
     target = RowsTable(empty, empty.empty_table)
     name = planning.catalog.show(node.table.name, target)
-    columns = f" ({', '.join(map(quote, given))})" if node.columns else ""
+    named = node.columns is not None or len(given) < len(schema.names)
+    columns = f" ({', '.join(map(quote, given))})" if named else ""
     pieces = _row_by_row if by_row else _pieces
     planned = planning.spliced(
         f"INSERT INTO {name}{columns} ",
@@ -143,9 +144,7 @@ def _planned(
 
 def _given(schema: pa.Schema, node: Insert) -> list[str]:
     """Return the columns that get values; unknown ones are left to DataFusion."""
-    if node.columns is None:
-        return list(schema.names)
-    return [find_column(schema, name) or name for name in node.columns]
+    return given_columns(schema, node)
 
 
 def _pieces(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from thanosql_server.engine.defaults import completed
+from thanosql_server.engine.generated import refuse_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +39,9 @@ def load(
     """
     tables, name = place.tables, place.name
     if if_exists == APPEND and tables.exists(name):
-        whole = completed(planning, tables.open(name), rows, control)
+        table = tables.open(name)
+        refuse_named(table.schema, rows.schema.names)
+        whole = completed(planning, table, rows, control)
         return tables.append(name, whole)
     return tables.create(name, rows, overwrite=if_exists == REPLACE)
 

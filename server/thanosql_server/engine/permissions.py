@@ -11,6 +11,7 @@ from thanosql_server.errors import PermissionDenied
 from thanosql_server.sql import nodes, settings
 from thanosql_server.sql.exports import CopyTo
 from thanosql_server.sql.indexes import CreateIndex, DropIndex, ShowIndexes
+from thanosql_server.sql.refresh import RefreshTable
 from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ LEAST_ROLE: dict[type[nodes.Statement], Role] = {
     Ingest: Role.WRITER,
     ShowVersions: Role.READER,
     RestoreTable: Role.WRITER,
+    RefreshTable: Role.WRITER,
     Vacuum: Role.WRITER,
     nodes.CreateTableUsing: Role.WRITER,
     nodes.CreateTable: Role.WRITER,

@@ -272,6 +272,14 @@ def _conditions(plan: LogicalPlan) -> Iterator[tuple[LogicalPlan, Expr]]:
         plan = below
 
 
+def columns_read(plan: LogicalPlan) -> Iterator[tuple[str, set[str]]]:
+    """Yield the tables that an optimized plan reads, each with the columns of it."""
+    for node in nodes(plan):
+        if kind(node) == "TableScan":
+            variant: Any = node.to_variant()
+            yield table_name(node), {name for _, name in variant.projection()}
+
+
 def _keeps_nearest(
     plan: LogicalPlan, condition: Expr, sorted_by: _Score, queries: Queries
 ) -> bool:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from thanosql_server.engine.constants import ConstantQueries
     from thanosql_server.engine.encoders import Encoders
+    from thanosql_server.engine.filling import Filler
+    from thanosql_server.engine.fresh_keeper import FreshKeeper
     from thanosql_server.engine.models import Models
     from thanosql_server.engine.quick import QuickSearches
     from thanosql_server.search.graphs import Graphs
@@ -59,6 +61,8 @@ class Environment:
     graphs: Graphs
     quick: QuickSearches
     constants: ConstantQueries
+    filler: Filler
+    keeper: FreshKeeper
     threads: int
     search_memory: int
     activity: Activity = field(default_factory=Activity)
@@ -92,7 +96,7 @@ class Planning:
         self.catalog = Catalog(
             self.environment.workspace,
             self._view,
-            server_tables(self.environment.activity, self.control),
+            server_tables(self.environment, self.control),
         )
         self.context = self.environment.contexts.new(self.catalog)
         self.clauses = Clauses(self)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.control import Control
     from thanosql_server.engine.encoders import Encoders
+    from thanosql_server.engine.freshness import Freshness
     from thanosql_server.engine.models import ModelHandle, Models
     from thanosql_server.engine.quick_known import Known
     from thanosql_server.search.exact import Found
@@ -66,10 +67,16 @@ class QuickSearches:
     """
 
     def __init__(
-        self, tables: TableStore, nearest: Nearest, models: Models, encoders: Encoders
+        self,
+        tables: TableStore,
+        nearest: Nearest,
+        models: Models,
+        encoders: Encoders,
+        freshness: Freshness,
     ) -> None:
         self.known = KnownTexts()
         self._tables = tables
+        self._freshness = freshness
         self._nearest = nearest
         self._models = models
         self._encoders = encoders
@@ -91,6 +98,8 @@ class QuickSearches:
             sought = self._of_text(known.model, literal)
         table = self._table(known.table) if sought is not None else None
         if sought is None or table is None or table.schema != known.columns:
+            return None
+        if self._freshness.waits(table, known.column):
             return None
         return Plan(known.schema, self._run(known, table, sought), known.parameters)
 

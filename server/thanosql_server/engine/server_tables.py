@@ -1,4 +1,4 @@
-"""The system tables about the server: `thanosql.settings`, `thanosql.statements`."""
+"""The system tables about the server: settings, statements, and what it keeps fresh."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from thanosql_server.engine.generated_listing import (
+    GENERATED_SCHEMA,
+    generated_table,
+)
 from thanosql_server.settings import SETTINGS, shown
 
 if TYPE_CHECKING:
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.activity import Activity, Entry
     from thanosql_server.control import Control
+    from thanosql_server.engine.planning import Environment
 
 SETTING_SCHEMA = pa.schema(
     [
@@ -40,14 +45,20 @@ STATEMENT_SCHEMA = pa.schema(
     ]
 )
 
-SCHEMAS = {"settings": SETTING_SCHEMA, "statements": STATEMENT_SCHEMA}
+SCHEMAS = {
+    "generated": GENERATED_SCHEMA,
+    "settings": SETTING_SCHEMA,
+    "statements": STATEMENT_SCHEMA,
+}
 
 
 def server_tables(
-    activity: Activity, control: Control
+    environment: Environment, control: Control
 ) -> dict[str, Callable[[], pa.Table]]:
     """Return the tables as the caller of a statement sees them, by name."""
+    activity = environment.activity
     return {
+        "generated": lambda: generated_table(environment.filler, environment.keeper),
         "settings": lambda: settings_table(control),
         "statements": lambda: statements_table(activity, control),
     }

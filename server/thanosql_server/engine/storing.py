@@ -13,6 +13,7 @@ from thanosql_server.engine.clauses import converts_text, fails_on_error
 from thanosql_server.engine.columns import pick_image_column
 from thanosql_server.engine.converting import Conversion, Origins, embedded
 from thanosql_server.engine.executor import in_thread, reader
+from thanosql_server.engine.generated import refuse_converted
 from thanosql_server.engine.places import Place, place_of
 from thanosql_server.engine.session import CATALOG
 from thanosql_server.engine.text_storing import text_embeddings
@@ -99,6 +100,7 @@ def _add_column(
     environment = planning.environment
     table = target.tables.open(target.name)
     name = planning.clauses.embedding_name(clause)
+    refuse_converted(table.schema, table.name, name, clause.model_position)
     handle = _present(planning, clause, control)
     if converts_text(options):
         texts = text_embeddings(planning, clause, handle, table, control)

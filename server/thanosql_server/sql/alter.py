@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from thanosql_server.errors import Position
 from thanosql_server.sql.clauses import UnsupportedClause, read_expression
 from thanosql_server.sql.definitions import read_column, read_default, read_type
+from thanosql_server.sql.generation import DropExpression
 from thanosql_server.sql.nodes import (
     AddColumn,
     AlterTable,
@@ -67,8 +68,10 @@ def _change(cursor: Cursor, table: str) -> Alteration:
 def _drop(cursor: Cursor) -> DropColumn:
     if_exists = cursor.take_words("IF", "EXISTS")
     name, position = _column(cursor)
-    _ = cursor.take_words("CASCADE") or cursor.take_words("RESTRICT")
-    return DropColumn(name, position, if_exists)
+    cascade = cursor.take_words("CASCADE")
+    if not cascade:
+        cursor.take_words("RESTRICT")
+    return DropColumn(name, position, if_exists, cascade)
 
 
 def _alter(cursor: Cursor, name: str, position: Position) -> Alteration:
@@ -80,6 +83,8 @@ def _alter(cursor: Cursor, name: str, position: Position) -> Alteration:
         return SetDefault(name, position, None)
     if cursor.take_words("SET", "DEFAULT"):
         return SetDefault(name, position, read_default(cursor))
+    if cursor.take_words("DROP", "EXPRESSION"):
+        return DropExpression(name, position, cursor.take_words("IF", "EXISTS"))
     if cursor.take_words("SET", "DATA", "TYPE") or cursor.take_words("TYPE"):
         kind = read_type(cursor, f"the new type of column '{name}'")
         using = None

@@ -18,6 +18,12 @@ from thanosql_server.sql.constraints import (
     refuse_twice,
     refuse_unserved,
 )
+from thanosql_server.sql.generation import (
+    VECTOR,
+    begins_generation,
+    read_generation,
+    refuse_twice_given,
+)
 from thanosql_server.sql.nodes import ColumnDefinition, TypeText
 from thanosql_server.sql.tokens import Kind
 
@@ -66,20 +72,31 @@ def read_column(cursor: Cursor) -> ColumnDefinition:
     """Read `column type [NOT NULL] [DEFAULT value] [PRIMARY KEY] [COMMENT 'text']`."""
     position = Position.of(cursor.text, cursor.here())
     name = cursor.identifier("a column")
-    type_ = read_type(cursor, f"a type for column '{name}'")
+    type_ = _type_of(cursor, name)
     facts: dict[str, Any] = {}
     constraints: list[Constraint] = []
     while cursor.word() in _CONSTRAINTS:
         given = read_constraint_name(cursor)
+        if begins_generation(cursor):
+            facts["generation"] = read_generation(cursor)
+            continue
         refuse_unserved(cursor)
         if cursor.word() in _KINDS:
             named = ((name, position),)
             constraints.append(_column_constraint(cursor, given, named))
         else:
             _read_fact(cursor, facts)
+    refuse_twice_given(name, facts, position)
     return ColumnDefinition(
         name, position, type_, **facts, constraints=tuple(constraints)
     )
+
+
+def _type_of(cursor: Cursor, name: str) -> TypeText:
+    """Read a column's type; one that is generated may leave it out."""
+    if begins_generation(cursor):
+        return TypeText(VECTOR, Position.of(cursor.text, cursor.here()))
+    return read_type(cursor, f"a type for column '{name}'")
 
 
 def _column_constraint(cursor: Cursor, name: str | None, column: Named) -> Constraint:

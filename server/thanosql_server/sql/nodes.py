@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from thanosql_server.errors import Position
     from thanosql_server.sql.constraints import Constraint
+    from thanosql_server.sql.generation import DropExpression, Generation
     from thanosql_server.sql.many import SearchMany
     from thanosql_server.sql.versions import TableVersion
 
@@ -359,6 +360,7 @@ class ColumnDefinition:
     default: Query | None = None
     comment: str | None = None
     constraints: tuple[Constraint, ...] = ()
+    generation: Generation | None = None
 
     @property
     def is_key(self) -> bool:
@@ -403,11 +405,12 @@ class AddColumn:
 
 @dataclass(frozen=True)
 class DropColumn:
-    """`DROP [COLUMN] [IF EXISTS] name`."""
+    """`DROP [COLUMN] [IF EXISTS] name [CASCADE]`."""
 
     name: str
     position: Position
     if_exists: bool
+    cascade: bool = False
 
 
 @dataclass(frozen=True)
@@ -456,13 +459,8 @@ class SetDefault:
 
 
 Alteration: TypeAlias = (
-    AddColumn
-    | DropColumn
-    | RenameColumn
-    | RenameTable
-    | AlterType
-    | SetNullable
-    | SetDefault
+    "AddColumn | DropColumn | RenameColumn | RenameTable | AlterType | SetNullable "
+    "| SetDefault | DropExpression"
 )
 
 

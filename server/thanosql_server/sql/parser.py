@@ -35,6 +35,7 @@ from thanosql_server.sql.nodes import (
     Unsupported,
 )
 from thanosql_server.sql.recognition import CLAUSE_VERBS, QUERY_WORDS
+from thanosql_server.sql.refresh import read_refresh
 from thanosql_server.sql.settings import read_cancel, read_reset, read_set, read_show
 from thanosql_server.sql.tables import (
     read_comment_on,
@@ -55,7 +56,7 @@ _FOREIGN = (
     "ABORT", "ANALYZE", "BEGIN", "CALL", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMIT",
     "DEALLOCATE", "DECLARE", "DISCARD", "DO", "END", "EXECUTE", "FETCH",
     "GRANT", "IMPORT", "INSTALL", "KILL", "LISTEN", "LOAD", "LOCK", "MERGE", "MSCK",
-    "NOTIFY", "OPTIMIZE", "PIVOT", "PRAGMA", "PREPARE", "REFRESH", "REINDEX",
+    "NOTIFY", "OPTIMIZE", "PIVOT", "PRAGMA", "PREPARE", "REINDEX",
     "RELEASE", "REPLACE", "REVOKE", "ROLLBACK", "SAVEPOINT", "START",
     "UNCACHE", "UNLISTEN", "UNLOAD", "USE",
 )  # fmt: skip
@@ -240,6 +241,12 @@ def _get(cursor: Cursor) -> Statement:
     return GetThanosql(what, name, options, alias, position)
 
 
+def _refresh(cursor: Cursor) -> Statement:
+    if cursor.word(1) == "MATERIALIZED":
+        return _foreign_pair(cursor)
+    return read_refresh(cursor)
+
+
 def _foreign(cursor: Cursor) -> Statement:
     return _unsupported(cursor, cursor.word())
 
@@ -267,6 +274,7 @@ _READERS: dict[str, Callable[[Cursor], Statement]] = {
     "VACUUM": read_vacuum,
     "SET": read_set,
     "RESET": read_reset,
+    "REFRESH": _refresh,
     "CANCEL": read_cancel,
     "EXPLAIN": _explain,
     "BUILD": _build,

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from thanosql_server.errors import NotNullViolation
 from thanosql_server.storage.columns import origin_field, storable_field
+from thanosql_server.storage.facts import MARK, fact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import lance
-    import pyarrow as pa
 
 
 def add_empty_column(dataset: lance.LanceDataset, field: pa.Field) -> None:
@@ -24,9 +26,32 @@ def add_empty_column(dataset: lance.LanceDataset, field: pa.Field) -> None:
     dataset.add_columns(storable_field(field))
 
 
-def drop_column(dataset: lance.LanceDataset, name: str) -> None:
-    """Forget a column; its files go when the versions that had it go."""
-    dataset.drop_columns([name, *_companions(dataset, name)])
+def add_generated_column(
+    dataset: lance.LanceDataset, field: pa.Field, input: pa.Field
+) -> None:
+    """Add a column that is kept fresh, all of its rows waiting; no file is written.
+
+    The mark of its input is a commit of its own, which means nothing without a column
+    that names it.
+
+    Args:
+        dataset: the table.
+        field: the column, declared from `input` (see `generated.declared`).
+        input: the column that it is made from, with its mark.
+    """
+    if fact(dataset.schema.field(input.name), MARK) is None:
+        declare(dataset, input.name, {MARK: fact(input, MARK)})
+    columns = [storable_field(field), origin_field(field.name)]
+    dataset.add_columns(pa.schema(columns))
+
+
+def drop_column(
+    dataset: lance.LanceDataset, name: str, dependents: Sequence[str] = ()
+) -> None:
+    """Forget a column and its dependents; files go when the versions with them go."""
+    names = (name, *dependents)
+    hidden = [one for column in names for one in _companions(dataset, column)]
+    dataset.drop_columns([*names, *hidden])
 
 
 def rename_column(dataset: lance.LanceDataset, old: str, new: str) -> None:

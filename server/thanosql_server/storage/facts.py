@@ -34,7 +34,13 @@ KEY_NAME = b"thanosql:key_name"
 TYPE = b"thanosql:type"
 """Of a column: its type as it was written, such as VARCHAR(20)."""
 
-_DECLARED = (DEFAULT, KEY, COMMENT, CONSTRAINTS, TYPE)
+GENERATED = b"thanosql:generated"
+"""Of a column of vectors: what it is kept fresh from (see `generated`)."""
+
+MARK = b"thanosql:mark"
+"""Of a column: what others are made from is found by, whatever its name."""
+
+_DECLARED = (DEFAULT, KEY, COMMENT, CONSTRAINTS, TYPE, GENERATED, MARK)
 
 
 def fact(of: pa.Field | pa.Schema, key: bytes) -> str | None:

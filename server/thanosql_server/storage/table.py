@@ -15,6 +15,7 @@ from thanosql_server.storage.columns import origin_field, storable_field, visibl
 from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderGone, locked
 from thanosql_server.storage.fragments import Fragment, fragments_of
+from thanosql_server.storage.generated import invalidated
 from thanosql_server.storage.plain_rows import PlainRows, plain_rows
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
@@ -197,6 +198,8 @@ class Table:
     def update(self, names: list[str], batches: Iterator[pa.RecordBatch]) -> int:
         """Replace values in one commit and return the number of rows, which stay.
 
+        Columns that are kept fresh from a changed one wait to be made anew.
+
         Args:
             names: the columns whose values are replaced.
             batches: `ROW_ID` and these columns, by ascending row id; of several rows
@@ -207,10 +210,15 @@ class Table:
             NotNullViolation: a NULL for a column declared NOT NULL.
             UndefinedTable: the table was dropped.
         """
-        updates = Updates(self.schema, names, batches)
+        updates = self._updates(names, batches)
         with self._changing("updating", updates):
             self._commit(rewritten(self._dataset, updates))
         return updates.rows
+
+    def _updates(self, names: list[str], batches: Iterator[pa.RecordBatch]) -> Updates:
+        """Return new values of columns, and NULLs for what was made from these."""
+        schema = self._dataset.schema
+        return Updates(schema, *invalidated(schema, names, batches))
 
     def truncate(self) -> None:
         """Remove all rows in one commit.

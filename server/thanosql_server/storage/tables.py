@@ -31,6 +31,7 @@ from thanosql_server.storage.columns import (
 )
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
+from thanosql_server.storage.generated import with_origins
 from thanosql_server.storage.names import entries, quote_name, unquote_name
 from thanosql_server.storage.scan import ROW_ID
 from thanosql_server.storage.scratch import remove_tree
@@ -173,7 +174,7 @@ class TableStore:
         exists = _is_table(self._path(name))
         if exists and not overwrite:
             raise _duplicate(name)
-        source = Relay((), declared_schema(schema))
+        source = Relay((), with_origins(declared_schema(schema)))
         if exists:
             self._overwrite(name, source)
         else:

@@ -64,7 +64,7 @@ _REASONS = {
         create_temp_table_as has_temp_table temp_table_comment_reflection
         temp_table_names temp_table_reflect_indexes temp_table_reflection
         temporary_tables temporary_views""",
-    "there are no computed columns; a view does it": """
+    "only embeddings are computed; a view does the rest": """
         computed_columns computed_columns_default_persisted
         computed_columns_reflect_persisted computed_columns_stored
         computed_columns_virtual""",

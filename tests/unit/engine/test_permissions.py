@@ -59,6 +59,7 @@ WRITES = [
     "COPY t FROM 'x.csv'",
     "BUILD MODEL m USING SimCLR AS SELECT * FROM t",
     "DELETE MODEL m",
+    "REFRESH TABLE t",
     "GET THANOSQL MODEL m",
     "CONVERT USING m OPTIONS (table_name='t') AS SELECT * FROM t",
     "SELECT * FROM (CONVERT USING m OPTIONS (table_name='t') AS SELECT * FROM t)",

@@ -15,6 +15,7 @@ from thanosql_server.storage.columns import origin_field, storable_field, visibl
 from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderGone, locked
 from thanosql_server.storage.fragments import Fragment, fragments_of
+from thanosql_server.storage.newest import NEWEST
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
 from thanosql_server.storage.versions import KEPT, forget_old_versions
@@ -47,7 +48,12 @@ class Table:
     ) -> None:
         self._folder = folder
         self._kept = kept
-        self._dataset = lance.dataset(folder, version=version)
+        # Shared by all statements: never changed, only read and committed upon.
+        self._dataset = (
+            NEWEST.open(folder)
+            if version is None
+            else lance.dataset(folder, version=version)
+        )
         self.name = name
         self.schema: pa.Schema = visible(self._dataset.schema)
         self.version: int = self._dataset.version
@@ -230,6 +236,4 @@ class Table:
     def _commit(self, operation: Any) -> None:
         """Commit on top of whatever others did, unless it touches the same things."""
         if operation is not None:
-            read = self._dataset
-            lance.LanceDataset.commit(read, operation, read_version=read.version)
-            forget_old_versions(self._folder, self._kept)
+            NEWEST.commit(self._folder, self._dataset, operation)

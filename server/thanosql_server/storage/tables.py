@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import lance
 import pyarrow as pa
+from lance.fragment import write_fragments
 
 from thanosql_server.errors import (
     Conflict,
@@ -32,6 +33,7 @@ from thanosql_server.storage.columns import (
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
 from thanosql_server.storage.names import entries, quote_name, unquote_name
+from thanosql_server.storage.newest import NEWEST
 from thanosql_server.storage.scan import ROW_ID
 from thanosql_server.storage.scratch import remove_tree
 from thanosql_server.storage.table import Table
@@ -208,12 +210,12 @@ class TableStore:
         """
         with self.writing(name) as path:
             with translated("opening", name):
-                dataset = lance.dataset(path)
+                dataset = NEWEST.open(path)
             fit = fitting(batches.schema, dataset.schema)
             source = Relay(batches, dataset.schema, fit)
             with translated("adding rows to", name, source):
-                lance.write_dataset(source.reader, dataset, mode="append")
-            forget_old_versions(path, self.kept)
+                added = write_fragments(source.reader, dataset, mode="append")
+                NEWEST.commit(path, dataset, lance.LanceOperation.Append(added))
         return source.rows
 
     def drop(self, name: str) -> None:
@@ -294,7 +296,7 @@ class TableStore:
             UndefinedTable: there is no such table.
         """
         path = self._path(name)
-        if not _is_table(path):
+        if not (NEWEST.is_known(path) or _is_table(path)):
             raise self._undefined(name)
         return path
 

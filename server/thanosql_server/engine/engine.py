@@ -11,6 +11,7 @@ from thanosql_server.engine import (
     alters,
     changes,
     definitions,
+    direct_inserts,
     exports,
     hub,
     indexes,
@@ -36,6 +37,7 @@ from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.planning import Environment, Planning, check_count
 from thanosql_server.engine.quick import QuickSearches
 from thanosql_server.engine.session import CATALOG, Contexts
+from thanosql_server.engine.table_keeper import TableKeeper
 from thanosql_server.errors import InvalidStatement, NotSupported, Position
 from thanosql_server.ml.placement import Placement
 from thanosql_server.search.graphs import Graphs
@@ -72,6 +74,7 @@ class Engine:
             workspace, graphs, max(1, config.threads // 2), config.search_memory
         )
         graphs.lags = self._keeper.wake
+        self._table_keeper = TableKeeper(workspace, self._keeper.wake)
         nearest = Nearest(residents, Int8Product(config.threads), graphs)
         self._environment = Environment(
             workspace=workspace,
@@ -108,6 +111,11 @@ class Engine:
         statement = parse(sql)
         control = control or Control()
         check_statement(statement, control)
+        if isinstance(statement, nodes.Insert):
+            workspace = self._environment.workspace
+            direct = direct_inserts.plan(workspace, statement, parameters)
+            if direct is not None:
+                return self._tended(direct)
         planning = Planning(self._environment, statement, parameters, control=control)
         _check_prints(statement)
         plan = _PLANNERS[type(statement)](planning, statement)
@@ -147,6 +155,7 @@ class Engine:
                 yield from plan.execute(control)
             finally:
                 self._keeper.wake()
+                self._table_keeper.wake()
 
         return replace(plan, execute=execute)
 
@@ -203,6 +212,7 @@ class Engine:
 
     def close(self) -> None:
         """Leave the workspace in order; no statement may run any more."""
+        self._table_keeper.close()
         self._keeper.close()
         self._environment.workspace.close()
 

@@ -9,6 +9,7 @@ import lance
 
 from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
+from thanosql_server.storage.newest import removing_versions
 from thanosql_server.storage.versions import forget_old_versions, in_utc
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _version(dataset: lance.LanceDataset, facts: Any) -> Version:
 
 
 def _cleaned(name: str, folder: Path, kept: timedelta, *, alone: bool) -> Removed:
-    with translated("cleaning up", name):
+    with translated("cleaning up", name), removing_versions(folder):
         removed = lance.dataset(folder).cleanup_old_versions(
             older_than=kept, delete_unverified=alone
         )

@@ -12,12 +12,15 @@ from __future__ import annotations
 import os
 import time
 from collections import OrderedDict
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import lance
+from lance.lance import _Session
+
+from thanosql_server.storage.folder_lock import FolderGone, locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,7 +133,7 @@ class Newest:
             state = _State.of(folder)
         except FileNotFoundError:
             state = None
-        session = lance.Session(
+        session = _Session(
             index_cache_size_bytes=CACHE_BYTES, metadata_cache_size_bytes=CACHE_BYTES
         )
         dataset = lance.dataset(folder, session=session)
@@ -146,7 +149,7 @@ class Newest:
     def _remember(
         self, folder: Path, state: _State, dataset: lance.LanceDataset
     ) -> lance.LanceDataset:
-        if not state.settled or not _manifest_is_there(folder, dataset.version):
+        if not state.settled or not is_there(folder, dataset.version):
             return dataset
         with self._lock:
             old = self._entries.get(str(folder))
@@ -169,16 +172,26 @@ NEWEST = Newest()
 
 @contextmanager
 def removing_versions(folder: Path) -> Iterator[None]:
-    """Let nobody count on old versions meanwhile; one at a time may do this.
+    """Let nobody count on old versions meanwhile; one at a time does this.
 
     If the process is killed in it, the folder is listed until the next time.
     """
-    os.utime(folder, ns=(_CLEANING_NS, _CLEANING_NS))
-    try:
+    with _alone(folder):
+        os.utime(folder, ns=(_CLEANING_NS, _CLEANING_NS))
+        try:
+            yield
+        finally:
+            now = time.time_ns()
+            os.utime(folder, ns=(now, now))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait for others who remove versions; a table may lack the folder they lock."""
+    with ExitStack() as lock:
+        with suppress(FolderGone):
+            lock.enter_context(locked(folder / "_transactions", exclusive=True))
         yield
-    finally:
-        now = time.time_ns()
-        os.utime(folder, ns=(now, now))
 
 
 def _following(folder: Path, known: int) -> int | None:
@@ -188,7 +201,7 @@ def _following(folder: Path, known: int) -> int | None:
         version += 1
         if version - known == _MOST_STEPS:
             return None
-    if version == known and not _manifest_is_there(folder, known):
+    if version == known and not is_there(folder, known):
         return None
     return version
 
@@ -200,8 +213,8 @@ def _is(folder: Path, state: _State) -> bool:
         return False
 
 
-def _manifest_is_there(folder: Path, version: int) -> bool:
-    """Return whether a version is there under the name that Lance gives it today."""
+def is_there(folder: Path, version: int) -> bool:
+    """Return whether a version is there, under the name that Lance gives it today."""
     return os.path.exists(_manifest(folder, version))
 
 

@@ -12,6 +12,7 @@ from lance import LanceOperation
 from thanosql_server.errors import UndefinedTable
 from thanosql_server.storage.column_writer import ColumnWriter, Values
 from thanosql_server.storage.columns import origin_field, storable_field, visible
+from thanosql_server.storage.compaction import rows_in_place
 from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderGone, locked
 from thanosql_server.storage.fragments import Fragment, fragments_of
@@ -159,7 +160,7 @@ class Table:
         """
         kept = storable_field(field).with_nullable(field.nullable)
         try:
-            with locked(self._folder):
+            with locked(self._folder), rows_in_place(self._folder):
                 values = Values(kept, arrays, self.count_rows(), changed, origins)
                 with translated("reading", self.name):
                     dataset = lance.dataset(self._folder, version=self.version)
@@ -228,7 +229,11 @@ class Table:
     def _changing(self, doing: str, source: Any = None) -> Iterator[None]:
         """Keep others from dropping the table, and say in our words what fails."""
         try:
-            with locked(self._folder), translated(doing, self.name, source):
+            with (
+                locked(self._folder),
+                rows_in_place(self._folder),
+                translated(doing, self.name, source),
+            ):
                 yield
         except FolderGone:
             raise UndefinedTable(f"table '{self.name}' was dropped meanwhile") from None

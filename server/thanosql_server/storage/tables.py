@@ -30,6 +30,7 @@ from thanosql_server.storage.columns import (
     origin_field,
     storable_schema,
 )
+from thanosql_server.storage.compaction import rows_in_place
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
 from thanosql_server.storage.names import entries, quote_name, unquote_name
@@ -286,6 +287,18 @@ class TableStore:
         try:
             with locked(path):
                 yield path
+        except FolderGone:
+            raise self._undefined(name) from None
+
+    @contextmanager
+    def rows_in_place(self, name: str) -> Iterator[None]:
+        """Keep the rows of a table at their row ids; others may add and change some.
+
+        For statements that open a table, work for long and then change what they saw.
+        """
+        try:
+            with rows_in_place(self.folder_of(name)):
+                yield
         except FolderGone:
             raise self._undefined(name) from None
 

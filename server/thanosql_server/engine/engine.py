@@ -49,7 +49,12 @@ from thanosql_server.sql import settings as settings_nodes
 from thanosql_server.sql.exports import CopyTo
 from thanosql_server.sql.indexes import CreateIndex, DropIndex, ShowIndexes
 from thanosql_server.sql.parser import parse
-from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
+from thanosql_server.sql.versions import (
+    Optimize,
+    RestoreTable,
+    ShowVersions,
+    Vacuum,
+)
 from thanosql_server.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -304,6 +309,7 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.DropTable: actions.drop_table,
     ShowVersions: versions.show_versions,
     RestoreTable: versions.restore_table,
+    Optimize: versions.optimize,
     Vacuum: versions.vacuum,
     nodes.DeleteModel: actions.delete_model,
     CreateIndex: indexes.create_index,

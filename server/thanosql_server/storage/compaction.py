@@ -57,6 +57,40 @@ def rows_in_place(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def locked_alone(folder: Path) -> Iterator[None]:
+    """Lock a table against all others; wait for those only who merge its fragments.
+
+    Raises:
+        FolderGone: there is no such table.
+        FolderBusy: a statement is writing to it.
+    """
+    merging = True
+    while True:
+        with ExitStack() as lock:
+            try:
+                lock.enter_context(locked(folder, exclusive=True, wait=False))
+            except FolderBusy:
+                # Once more when it is over: it may just have been that.
+                if not merging:
+                    raise
+                merging = _is_merging(folder)
+                time.sleep(PAUSE_SECONDS)
+                continue
+            yield
+            return
+
+
+def _is_merging(folder: Path) -> bool:
+    try:
+        with locked(folder / _DATA, wait=False):
+            return False
+    except FolderBusy:
+        return True
+    except FolderGone:
+        return False
+
+
 def compact(
     name: str,
     folder: Path,

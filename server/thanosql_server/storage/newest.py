@@ -182,7 +182,8 @@ def removing_versions(folder: Path) -> Iterator[None]:
             yield
         finally:
             now = time.time_ns()
-            os.utime(folder, ns=(now, now))
+            with suppress(FileNotFoundError):  # dropped meanwhile
+                os.utime(folder, ns=(now, now))
 
 
 @contextmanager

@@ -30,7 +30,7 @@ from thanosql_server.storage.columns import (
     origin_field,
     storable_schema,
 )
-from thanosql_server.storage.compaction import rows_in_place
+from thanosql_server.storage.compaction import locked_alone, rows_in_place
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
 from thanosql_server.storage.names import entries, quote_name, unquote_name
@@ -235,15 +235,16 @@ class TableStore:
     @contextmanager
     def _alone(self, name: str, path: Path) -> Iterator[None]:
         """Keep all others from writing to the table meanwhile."""
-        try:
-            with locked(path, exclusive=True, wait=False):
-                yield
-        except FolderGone:
-            raise self._undefined(name) from None
-        except FolderBusy:
-            raise Conflict(
-                f"another statement is writing to table '{name}'; try again"
-            ) from None
+        with ExitStack() as lock:
+            try:
+                lock.enter_context(locked_alone(path))
+            except FolderGone:
+                raise self._undefined(name) from None
+            except FolderBusy:
+                raise Conflict(
+                    f"another statement is writing to table '{name}'; try again"
+                ) from None
+            yield
 
     def _create(self, name: str, source: Relay) -> None:
         staged = self._scratch.new_path()

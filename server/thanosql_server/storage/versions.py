@@ -55,6 +55,8 @@ def forget_old_versions(folder: Path, kept: timedelta = KEPT) -> None:
         with removing_versions(folder):
             lance.dataset(folder).cleanup_old_versions(older_than=kept)
     except Exception:
+        if not folder.exists():
+            return  # dropped meanwhile, and everything of it is gone
         logger.warning("old versions of a table could not be removed", exc_info=True)
 
 

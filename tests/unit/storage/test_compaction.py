@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pyarrow as pa
 import pytest
 
@@ -176,3 +179,25 @@ def test_every_column_is_kept_with_what_is_hidden(tables):
     assert batch.column(1).equals(values)
     assert batch.column(2).to_pylist() == list(range(20))
     assert len(table.fragments("e")) == 1
+
+
+def test_dropping_a_table_waits_for_the_merge(tables, table, folder):
+    droppers = []
+
+    def meanwhile():
+        if not droppers:
+            droppers.append(threading.Thread(target=tables.drop, args=["t"]))
+            droppers[0].start()
+            time.sleep(0.05)
+            assert tables.exists("t")
+
+    assert compact("t", folder, 8, meanwhile) == Compacted(41, 2)
+    droppers[0].join()
+    assert not tables.exists("t")
+    assert not folder.exists()
+
+
+def test_a_table_that_is_gone_is_not_merged(tables, table, folder):
+    tables.drop("t")
+    assert compact("t", folder, 8, nothing) == Compacted()
+    assert not folder.exists()

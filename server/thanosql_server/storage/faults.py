@@ -14,6 +14,7 @@ from thanosql_server.errors import (
     InternalError,
     InvalidData,
     ResourceExhausted,
+    StorageFault,
     ThanoSQLError,
 )
 from thanosql_server.storage.alignment import aligned
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 # Lance has one exception type for nearly everything; its text tells the rest.
 _CONFLICT = ("commit conflict", "incompatible transaction", "retryable")
 _FULL = ("no space left", "quota exceeded", "file too large")
+_CLOSED = ("read-only file system", "permission denied", "operation not permitted")
 _GONE = ("not found", "no such file")
 _UNSUITABLE = ("lanceerror(schema)", "unsupported data type")
 
@@ -97,6 +99,11 @@ def _translate(doing: str, table: str, failure: BaseException) -> ThanoSQLError:
         return ResourceExhausted(
             f"the server's disk is full, which stopped {doing} table '{table}'; "
             "nothing was changed"
+        )
+    if any(word in text for word in _CLOSED):
+        return StorageFault(
+            f"the server may not write to its disk, which stopped {doing} table "
+            f"'{table}'; nothing was changed"
         )
     if any(word in text for word in _UNSUITABLE):
         return InvalidData(f"table '{table}' cannot hold a column of this type")

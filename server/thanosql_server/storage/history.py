@@ -9,6 +9,7 @@ import lance
 
 from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
+from thanosql_server.storage.names import entries
 from thanosql_server.storage.newest import removing_versions
 from thanosql_server.storage.versions import forget_old_versions, in_utc
 
@@ -129,7 +130,29 @@ def _cleaned(name: str, folder: Path, kept: timedelta, *, alone: bool) -> Remove
         removed = lance.dataset(folder).cleanup_old_versions(
             older_than=kept, delete_unverified=alone
         )
-    return Removed(int(removed.old_versions), int(removed.bytes_removed))
+        stray = _without_stray_marks(folder) if alone else 0
+    return Removed(int(removed.old_versions), int(removed.bytes_removed) + stray)
+
+
+def _without_stray_marks(folder: Path) -> int:
+    """Remove marks of deleted rows that no version has, and return their bytes.
+
+    Lance looks for them only if one of its versions has marks at all.
+    """
+    marks = entries(folder / "_deletions")
+    if not marks or _has_marks(lance.dataset(folder)):
+        return 0
+    for one in lance.dataset(folder).versions():
+        if _has_marks(lance.dataset(folder, version=one["version"])):
+            return 0
+    size = sum(path.stat().st_size for path in marks)
+    for path in marks:
+        path.unlink()
+    return size
+
+
+def _has_marks(dataset: lance.LanceDataset) -> bool:
+    return any(one.metadata.deletion_file for one in dataset.get_fragments())
 
 
 def _operation(dataset: lance.LanceDataset, number: int) -> str | None:

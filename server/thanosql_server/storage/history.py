@@ -137,22 +137,29 @@ def _cleaned(name: str, folder: Path, kept: timedelta, *, alone: bool) -> Remove
 def _without_stray_marks(folder: Path) -> int:
     """Remove marks of deleted rows that no version has, and return their bytes.
 
-    Lance looks for them only if one of its versions has marks at all.
+    Lance looks for them in some cases only. Nobody may write to the table.
     """
-    marks = entries(folder / "_deletions")
-    if not marks or _has_marks(lance.dataset(folder)):
+    files = {path.stem: path for path in entries(folder / "_deletions")}
+    newest = lance.dataset(folder)
+    if len(files) <= len(_marks(newest)):
         return 0
-    for one in lance.dataset(folder).versions():
-        if _has_marks(lance.dataset(folder, version=one["version"])):
-            return 0
-    size = sum(path.stat().st_size for path in marks)
-    for path in marks:
+    for one in newest.versions():
+        for known in _marks(lance.dataset(folder, version=one["version"])):
+            files.pop(known, None)
+    size = sum(path.stat().st_size for path in files.values())
+    for path in files.values():
         path.unlink()
     return size
 
 
-def _has_marks(dataset: lance.LanceDataset) -> bool:
-    return any(one.metadata.deletion_file for one in dataset.get_fragments())
+def _marks(dataset: lance.LanceDataset) -> list[str]:
+    """Return the names of a version's files of marks, without what they end in."""
+    metadata = [fragment.metadata for fragment in dataset.get_fragments()]
+    return [
+        f"{one.id}-{one.deletion_file.read_version}-{one.deletion_file.id}"
+        for one in metadata
+        if one.deletion_file is not None
+    ]
 
 
 def _operation(dataset: lance.LanceDataset, number: int) -> str | None:

@@ -67,7 +67,10 @@ class _State:
 
 @dataclass(frozen=True)
 class _Entry:
+    """A version, and how its table's folder and its own file looked then."""
+
     state: _State
+    manifest: tuple[int, int, int]
     dataset: lance.LanceDataset
 
 
@@ -90,7 +93,7 @@ class Newest:
             version = _following(folder, known)
             # Looked at last: what was removed before is marked by now.
             if version is not None and _is(folder, entry.state):
-                if version == known:
+                if version == known and _seen(folder, known) == entry.manifest:
                     return entry.dataset
                 newer = lance.dataset(
                     folder, version=version, session=entry.dataset.session()
@@ -149,7 +152,8 @@ class Newest:
     def _remember(
         self, folder: Path, state: _State, dataset: lance.LanceDataset
     ) -> lance.LanceDataset:
-        if not state.settled or not is_there(folder, dataset.version):
+        manifest = _seen(folder, dataset.version)
+        if not state.settled or manifest is None:
             return dataset
         with self._lock:
             old = self._entries.get(str(folder))
@@ -159,7 +163,7 @@ class Newest:
                 or old.dataset.version < dataset.version
             )
             if newer:
-                self._entries[str(folder)] = _Entry(state, dataset)
+                self._entries[str(folder)] = _Entry(state, manifest, dataset)
                 self._entries.move_to_end(str(folder))
             while len(self._entries) > MOST_OPEN:
                 self._entries.popitem(last=False)
@@ -217,6 +221,15 @@ def _is(folder: Path, state: _State) -> bool:
 def is_there(folder: Path, version: int) -> bool:
     """Return whether a version is there, under the name that Lance gives it today."""
     return os.path.exists(_manifest(folder, version))
+
+
+def _seen(folder: Path, version: int) -> tuple[int, int, int] | None:
+    """Return what tells the file of a version from one that was cut short."""
+    try:
+        seen = os.stat(_manifest(folder, version))
+    except FileNotFoundError:
+        return None
+    return seen.st_ino, seen.st_size, seen.st_mtime_ns
 
 
 def _manifest(folder: Path, version: int) -> str:

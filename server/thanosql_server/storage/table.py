@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import lance
@@ -16,7 +16,7 @@ from thanosql_server.storage.compaction import rows_in_place
 from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderGone, locked
 from thanosql_server.storage.fragments import Fragment, fragments_of
-from thanosql_server.storage.newest import NEWEST
+from thanosql_server.storage.newest import NEWEST, is_there
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
 from thanosql_server.storage.versions import KEPT, forget_old_versions
@@ -63,7 +63,7 @@ class Table:
     def count_rows(self, filter: pc.Expression | None = None) -> int:
         """Return the number of rows for which `filter` is true."""
         if filter is None:
-            with translated("reading", self.name):
+            with self._reading():
                 return int(self._dataset.count_rows())
         return sum(batch.num_rows for batch in self.scan([], filter))
 
@@ -93,13 +93,13 @@ class Table:
         """
         names = self.schema.names if columns is None else columns
         scan = Scan(self._dataset, names, filter, row_ids, batch_rows, limit, fragments)
-        with translated("reading", self.name):
+        with self._reading():
             yield from scan.batches()
 
     def fragments(self, column: str) -> list[Fragment] | None:
         """Return what a column is made of; see `fragments_of`."""
         if column not in self._fragments:
-            with translated("reading", self.name):
+            with self._reading():
                 self._fragments[column] = fragments_of(self._dataset, column)
         return self._fragments[column]
 
@@ -118,7 +118,7 @@ class Table:
         names = self.schema.names if columns is None else columns
         if not names:
             return pa.RecordBatch.from_pydict({ROW_ID: rows}).select([])
-        with translated("reading", self.name):
+        with self._reading():
             # The public `take` counts positions, which a filtered scan does not know.
             table = self._dataset._take_rows(rows, columns=names)
         return pa.RecordBatch.from_arrays(
@@ -162,7 +162,7 @@ class Table:
         try:
             with locked(self._folder), rows_in_place(self._folder):
                 values = Values(kept, arrays, self.count_rows(), changed, origins)
-                with translated("reading", self.name):
+                with self._reading():
                     dataset = lance.dataset(self._folder, version=self.version)
                 ColumnWriter(self.name, self._folder, dataset).write(values)
                 forget_old_versions(self._folder, self._kept)
@@ -225,6 +225,13 @@ class Table:
             change(lance.dataset(self._folder, version=self.version))
             forget_old_versions(self._folder, self._kept)
 
+    def _reading(self) -> AbstractContextManager[None]:
+        """Say in our words what fails."""
+        return translated("reading", self.name, is_there=self._is_there)
+
+    def _is_there(self) -> bool:
+        return is_there(self._folder, self.version)
+
     @contextmanager
     def _changing(self, doing: str, source: Any = None) -> Iterator[None]:
         """Keep others from dropping the table, and say in our words what fails."""
@@ -232,7 +239,7 @@ class Table:
             with (
                 locked(self._folder),
                 rows_in_place(self._folder),
-                translated(doing, self.name, source),
+                translated(doing, self.name, source, self._is_there),
             ):
                 yield
         except FolderGone:

@@ -93,6 +93,7 @@ STATUS_BY_SQLSTATE: dict[str, type[FlightStatus]] = {
     "42P01": NotFound,
     "42704": NotFound,
     "58P01": NotFound,
+    "58030": Unavailable,
     "42501": PermissionDenied,
     "28": Unauthenticated,
     "0A": Unimplemented,

@@ -10,14 +10,14 @@ Versions before stay as they were.
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import lance
 from lance.fragment import write_fragments
 
-from thanosql_server.errors import Conflict, InternalError
+from thanosql_server.errors import Cancelled, Conflict, InternalError
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
 from thanosql_server.storage.merging import Size, runs_to_merge
@@ -132,15 +132,27 @@ class _Compaction:
             dataset = NEWEST.open(self.folder)
             fragments = [one.metadata for one in dataset.get_fragments()]
         runs = runs_to_merge([_size(one) for one in fragments], fewest)
-        groups, fewer = [], 0
-        for run in runs:
-            old = [fragments[place] for place in run]
-            new = self._written(dataset, old)
-            groups.append(lance.LanceOperation.RewriteGroup(old, new))
-            fewer += len(old) - len(new)
-        if groups:
-            self._commit(dataset, lance.LanceOperation.Rewrite(groups, []))
+        groups: list[lance.LanceOperation.RewriteGroup] = []
+        written: list[FragmentMetadata] = []
+        try:
+            for run in runs:
+                old = [fragments[place] for place in run]
+                new = self._written(dataset, old)
+                written += new
+                groups.append(lance.LanceOperation.RewriteGroup(old, new))
+            if groups:
+                self._commit(dataset, lance.LanceOperation.Rewrite(groups, []))
+        except (Conflict, Cancelled):  # of these it is known that nothing was done
+            self._discard(written)
+            raise
+        fewer = sum(map(len, runs)) - len(written)
         return Compacted(len(fragments), len(fragments) - fewer)
+
+    def _discard(self, written: list[FragmentMetadata]) -> None:
+        for fragment in written:
+            for file in fragment.files:
+                with suppress(OSError):
+                    (self.folder / _DATA / file.path).unlink()
 
     def _written(
         self, dataset: lance.LanceDataset, old: list[FragmentMetadata]

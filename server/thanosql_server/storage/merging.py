@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 RATIO = 3
 """A fragment of at most so many times the rows behind it is merged with these."""
 
-MOST_ROWS = 1 << 20
-"""Rows of a merged fragment, at most; Lance writes as many into one itself."""
+MOST_ROWS = 1 << 17
+"""Rows of a merged fragment, at most; to open one more is nothing beside reading so
+many, and what is kept of them (codes, graphs) stays."""
 
 MOST_GONE = 0.3
 """Share of deleted rows from which a fragment is written anew without them."""

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from thanosql_server.control import Control
-from thanosql_server.engine import session
+from thanosql_server.engine import executor, session
 from thanosql_server.engine.catalog import Catalog
 from thanosql_server.engine.executor import in_thread, stream
 from thanosql_server.errors import Cancelled
@@ -129,3 +129,15 @@ def test_closing_cancels_the_thread_and_waits_for_it():
     next(steps)
     steps.close()
     assert ended == [True]
+
+
+def test_a_stream_that_ends_as_garbage_hands_back_a_loop_that_works(frame):
+    query = frame("SELECT value FROM generate_series(1, 100000)")
+    held = [stream(query, query.schema(), Control())]
+    next(held[0])
+    held.append(held)  # only the garbage collector takes this away
+    del held
+    gc.collect()
+    assert not any(loop.is_closed() for loop in executor._LOOPS._free)
+    again = stream(query, query.schema(), Control())
+    assert sum(batch.num_rows for batch in again if batch is not None) == 100_000

@@ -39,6 +39,10 @@ def ids(table):
     return [row for batch in table.scan(["id"]) for row in batch.column(0).to_pylist()]
 
 
+def files(folder):
+    return sorted((folder / "data").iterdir())
+
+
 def delete(table, gone):
     batches = table.scan(["id"], row_ids=True)
     rows = [
@@ -112,8 +116,10 @@ def test_a_change_of_the_same_rows_is_faster(tables, table, folder):
             changed.append(True)
             delete(tables.open("t"), {1005})
 
+    before = files(folder)
     with pytest.raises(Conflict):
         compact("t", folder, 8, meanwhile)
+    assert files(folder) == before
     assert ids(tables.open("t")) == [*range(1005), *range(1006, 1040)]
     compact("t", folder, 8, nothing)
     assert ids(tables.open("t")) == [*range(1005), *range(1006, 1040)]

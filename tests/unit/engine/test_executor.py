@@ -132,12 +132,15 @@ def test_closing_cancels_the_thread_and_waits_for_it():
 
 
 def test_a_stream_that_ends_as_garbage_hands_back_a_loop_that_works(frame):
-    query = frame("SELECT value FROM generate_series(1, 100000)")
+    query = frame("SELECT 1 AS one")
+    executor._LOOPS._free.clear()
     held = [stream(query, query.schema(), Control())]
     next(held[0])
+    time.sleep(0.3)  # until DataFusion holds nothing of it any more
     held.append(held)  # only the garbage collector takes this away
     del held
     gc.collect()
-    assert not any(loop.is_closed() for loop in executor._LOOPS._free)
+    [loop] = executor._LOOPS._free
+    assert not loop.is_closed()
     again = stream(query, query.schema(), Control())
-    assert sum(batch.num_rows for batch in again if batch is not None) == 100_000
+    assert sum(batch.num_rows for batch in again if batch is not None) == 1

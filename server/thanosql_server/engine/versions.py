@@ -16,6 +16,7 @@ from thanosql_server.engine.version_listing import VERSION_SCHEMA, rows_of
 from thanosql_server.errors import UndefinedTable
 from thanosql_server.storage.compaction import compact
 from thanosql_server.storage.history import History
+from thanosql_server.storage.merging import MOST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ def optimize(planning: Planning, node: Optimize) -> Plan:
 
     def work(control: Control) -> int:
         folder = at(node.table.position, lambda: place.tables.folder_of(place.name))
-        done = compact(place.name, folder, FEWEST_MERGED, control.check)
+        done = compact(place.name, folder, FEWEST_MERGED, control.check, MOST_ROWS)
         control.note(f"{done.before:,} fragments became {done.after:,}")
         return -1
 

@@ -20,7 +20,7 @@ from lance.fragment import write_fragments
 from thanosql_server.errors import Cancelled, Conflict, InternalError
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
-from thanosql_server.storage.merging import Size, runs_to_merge
+from thanosql_server.storage.merging import RATIO, Size, runs_to_merge
 from thanosql_server.storage.newest import NEWEST
 from thanosql_server.storage.scan import Scan
 
@@ -96,6 +96,7 @@ def compact(
     folder: Path,
     fewest: int,
     check: Callable[[], None],
+    ratio: int = RATIO,
 ) -> Compacted:
     """Merge what is worth merging, in one commit; nothing if somebody else does.
 
@@ -106,6 +107,7 @@ def compact(
         folder: the table's folder.
         fewest: small fragments that are worth it.
         check: called between batches; what it raises stops the work.
+        ratio: how much larger than all behind it a fragment may be (see `merging`).
 
     Raises:
         Conflict: others have changed or are changing the same rows.
@@ -114,7 +116,7 @@ def compact(
         with ExitStack() as locks:
             locks.enter_context(locked(folder))
             locks.enter_context(locked(folder / _DATA, exclusive=True, wait=False))
-            return _Compaction(name, folder, check).run(fewest)
+            return _Compaction(name, folder, check).run(fewest, ratio)
     except (FolderGone, FolderBusy):
         return Compacted()
 
@@ -127,11 +129,11 @@ class _Compaction:
     folder: Path
     check: Callable[[], None]
 
-    def run(self, fewest: int) -> Compacted:
+    def run(self, fewest: int, ratio: int) -> Compacted:
         with translated("opening", self.name):
             dataset = NEWEST.open(self.folder)
             fragments = [one.metadata for one in dataset.get_fragments()]
-        runs = runs_to_merge([_size(one) for one in fragments], fewest)
+        runs = runs_to_merge([_size(one) for one in fragments], fewest, ratio)
         groups: list[lance.LanceOperation.RewriteGroup] = []
         written: list[FragmentMetadata] = []
         try:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 RATIO = 3
 """A fragment of at most so many times the rows behind it is merged with these."""
 
+QUIET_RATIO = 64
+"""The same for a table that rests: it is to be left in as few as is not too dear."""
+
 MOST_ROWS = 1 << 17
 """Rows of a merged fragment, at most; to open one more is nothing beside reading so
 many, and what is kept of them (codes, graphs) stays."""
@@ -48,17 +51,20 @@ class Size:
         )
 
 
-def runs_to_merge(sizes: Sequence[Size], fewest: int) -> list[range]:
+def runs_to_merge(
+    sizes: Sequence[Size], fewest: int, ratio: int = RATIO
+) -> list[range]:
     """Return the runs of fragments to write anew, each as one, in table order.
 
     Args:
         sizes: the fragments, in table order.
         fewest: fragments that a run must have, unless it has a wasteful one.
+        ratio: how much larger than all behind it a fragment of a run may be.
     """
     runs = []
     stop = len(sizes)
     while stop:
-        start = _start_of_run(sizes, stop)
+        start = _start_of_run(sizes, stop, ratio)
         run = range(start, stop)
         if len(run) >= max(fewest, 2) or any(sizes[place].wasteful for place in run):
             runs.append(run)
@@ -66,13 +72,13 @@ def runs_to_merge(sizes: Sequence[Size], fewest: int) -> list[range]:
     return runs[::-1]
 
 
-def _start_of_run(sizes: Sequence[Size], stop: int) -> int:
+def _start_of_run(sizes: Sequence[Size], stop: int, ratio: int) -> int:
     """Return where the run begins that ends before `stop`."""
     start = stop - 1
     rows = sizes[start].rows
     while start:
         more = sizes[start - 1].rows
-        if more > RATIO * rows or rows + more > MOST_ROWS:
+        if more > ratio * rows or rows + more > MOST_ROWS:
             break
         start -= 1
         rows += more

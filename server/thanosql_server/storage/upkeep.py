@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from thanosql_server.errors import Conflict, ThanoSQLError
 from thanosql_server.storage.compaction import compact
+from thanosql_server.storage.merging import QUIET_RATIO, RATIO
 from thanosql_server.storage.versions import forget_old_versions, has_older
 
 if TYPE_CHECKING:
@@ -112,8 +113,8 @@ class Upkeep:
             return Looked(moved=False, again=None)
         seen.changed_ns = changed_ns
         rests = (time.time_ns() - changed_ns) / 1e9 >= QUIET_SECONDS
-        fewest = FEWEST_QUIET if rests else FEWEST_BUSY
-        done = compact(name, folder, fewest, self.check)
+        how = (FEWEST_QUIET, QUIET_RATIO) if rests else (FEWEST_BUSY, RATIO)
+        done = compact(name, folder, how[0], self.check, how[1])
         again = None if rests or done.after < FEWEST_QUIET else QUIET_SECONDS
         if changed_ns >= self._began_ns:
             left = self._clean(folder, seen, kept)

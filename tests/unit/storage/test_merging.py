@@ -40,6 +40,14 @@ def test_fragments_with_many_deleted_rows_are_written_anew():
     assert [list(run) for run in runs_to_merge([many], 8)] == [[0]]
 
 
+def test_a_table_that_rests_is_left_in_fewer():
+    sizes = [Size(rows) for rows in (2000, 900, 200, 30, *[1] * 8)]
+    assert [list(run) for run in runs_to_merge(sizes, 8)] == [[*range(4, 12)]]
+    assert [list(run) for run in runs_to_merge(sizes, 8, 64)] == [[*range(12)]]
+    dear = [Size(10_000), *[Size(1)] * 8]
+    assert [list(run) for run in runs_to_merge(dear, 8, 64)] == [[*range(1, 9)]]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_runs_are_in_order_do_not_overlap_and_fit(seed):
     chance = random.Random(seed)

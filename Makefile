@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CODE := server driver proto sqlalchemy_thanosql tests benchmarks examples
 
-.PHONY: help setup demo test test-compat check fmt lint types layers proto proto-check bench clean
+.PHONY: help setup demo test test-crash test-contention test-compat check fmt lint types layers proto proto-check bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,15 @@ demo: setup ## find drawn pictures by text and by picture, in about a minute
 
 test: setup ## run the whole test suite
 	$(BIN)/python -m pytest
+
+KILLS ?= 200
+SECONDS ?= 120
+
+test-crash: setup ## kill a server under load KILLS times (200: about 10 minutes)
+	THANOSQL_KILLS=$(KILLS) $(BIN)/python -m pytest -s --timeout 0 tests/integration/test_crash_load.py
+
+test-contention: setup ## 16 writers and 16 readers for SECONDS (120)
+	THANOSQL_SECONDS=$(SECONDS) $(BIN)/python -m pytest -s --timeout 0 tests/integration/test_contention.py
 
 test-compat: setup ## run the test suites of others against us, each in its own environment
 	for suite in tests/compat/run_*.py; do $(BIN)/python $$suite || exit 1; done

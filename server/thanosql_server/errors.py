@@ -21,6 +21,8 @@
      ├── ResourceExhausted       53000
      ├── TooManyStatements       53300  the server runs as many as it may
      ├── StatementTooComplex     54001  too long, or too much inside each other
+     ├── StorageFault            58030  files that cannot be read or written
+     ├── DamagedTable            XX001  files of a table that are cut short or gone
      ├── ShuttingDown            57P01
      ├── SessionEnded            57P05  unused for too long; its settings are gone
      ├── HubUnreachable          HV00N  a hub does not answer; our server does
@@ -35,6 +37,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import get_close_matches
+from errno import EACCES, EDQUOT, EFBIG, ENOSPC, EPERM, EROFS
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -199,6 +202,18 @@ class StatementTooComplex(ThanoSQLError):
     sqlstate = "54001"
 
 
+class StorageFault(ThanoSQLError):
+    """The server's files cannot be read or written: rights, a read-only disk."""
+
+    sqlstate = "58030"
+
+
+class DamagedTable(ThanoSQLError):
+    """Files of a table are cut short, overwritten or gone."""
+
+    sqlstate = "XX001"
+
+
 class ShuttingDown(ThanoSQLError):
     """The server ends and takes no new statements."""
 
@@ -226,6 +241,29 @@ class InternalError(ThanoSQLError):
     """A fault of ours; details are in the server's log under the given id."""
 
     sqlstate = "XX000"
+
+
+def of_system(failure: OSError, doing: str) -> ThanoSQLError | None:
+    """Return what the user is told when the server's disk refuses, None if it did not.
+
+    Args:
+        failure: what the system said.
+        doing: the work that it stopped, as in "writing table 't'".
+    """
+    if failure.errno in _FULL:
+        return ResourceExhausted(
+            f"the server's disk is full, which stopped {doing}; nothing was changed"
+        )
+    if failure.errno in _CLOSED:
+        return StorageFault(
+            f"the server may not write to its disk, which stopped {doing}; nothing was "
+            "changed"
+        )
+    return None
+
+
+_FULL = (ENOSPC, EDQUOT, EFBIG)
+_CLOSED = (EROFS, EACCES, EPERM)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -144,7 +144,7 @@ def test_a_file_that_a_killed_server_left_in_a_table_goes_in_time(cursor, worksp
     week_ago = time.time() - 8 * 86_400
     os.utime(stray, (week_ago, week_ago))
     cursor.execute("INSERT INTO test (label) VALUES (1)")
-    assert not stray.exists()
+    wait_until(lambda: not stray.exists(), "the file to go")
     assert cursor.execute("SELECT count(*) FROM test").fetchall() == [(31,)]
 
 

@@ -11,6 +11,7 @@ from thanosql_server.engine import (
     alters,
     changes,
     definitions,
+    direct_inserts,
     exports,
     fresh_search,
     hub,
@@ -43,6 +44,7 @@ from thanosql_server.engine.planning import Environment, Planning, check_count
 from thanosql_server.engine.quick import QuickSearches
 from thanosql_server.engine.session import CATALOG, Contexts
 from thanosql_server.engine.system_tables import SYSTEM_SCHEMA
+from thanosql_server.engine.table_keeper import TableKeeper
 from thanosql_server.errors import InvalidStatement, NotSupported, Position
 from thanosql_server.ml.placement import Placement
 from thanosql_server.search.graphs import Graphs
@@ -55,7 +57,12 @@ from thanosql_server.sql.exports import CopyTo
 from thanosql_server.sql.indexes import CreateIndex, DropIndex, ShowIndexes
 from thanosql_server.sql.parser import parse
 from thanosql_server.sql.refresh import RefreshTable
-from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
+from thanosql_server.sql.versions import (
+    Optimize,
+    RestoreTable,
+    ShowVersions,
+    Vacuum,
+)
 from thanosql_server.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -80,6 +87,7 @@ class Engine:
             workspace, graphs, max(1, config.threads // 2), config.search_memory
         )
         graphs.lags = self._keeper.wake
+        self._table_keeper = TableKeeper(workspace, self._keeper.wake)
         nearest = Nearest(residents, Int8Product(config.threads), graphs)
         encoders = Encoders(workspace, models, config.threads, placement=placement)
         freshness = Freshness(models, encoders)
@@ -128,6 +136,11 @@ class Engine:
             return known
         statement = parse(sql)
         check_statement(statement, control)
+        if isinstance(statement, nodes.Insert):
+            workspace = self._environment.workspace
+            direct = direct_inserts.plan(workspace, statement, parameters)
+            if direct is not None:
+                return self._tended(direct)
         planning = Planning(self._environment, statement, parameters, control=control)
         _check_prints(statement)
         plan = _PLANNERS[type(statement)](planning, statement)
@@ -173,6 +186,7 @@ class Engine:
             finally:
                 self._keeper.wake()
                 self._fresh.wake(whole=defines)
+                self._table_keeper.wake()
 
         return replace(plan, execute=execute)
 
@@ -230,6 +244,7 @@ class Engine:
     def close(self) -> None:
         """Leave the workspace in order; no statement may run any more."""
         self._fresh.close()
+        self._table_keeper.close()
         self._keeper.close()
         self._environment.workspace.close()
 
@@ -335,6 +350,7 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.DropTable: actions.drop_table,
     ShowVersions: versions.show_versions,
     RestoreTable: versions.restore_table,
+    Optimize: versions.optimize,
     Vacuum: versions.vacuum,
     RefreshTable: refreshing.refresh_table,
     nodes.DeleteModel: actions.delete_model,

@@ -37,6 +37,9 @@ class _Loops:
 
     def __init__(self) -> None:
         self._free: list[asyncio.AbstractEventLoop] = []
+        # The garbage collector would close a loop that it finds with a dead stream,
+        # and the stream's end would then hand it back.
+        self._lent: set[asyncio.AbstractEventLoop] = set()
 
     @contextmanager
     def lent(self) -> Iterator[asyncio.AbstractEventLoop]:
@@ -44,9 +47,11 @@ class _Loops:
             loop = self._free.pop()
         except IndexError:
             loop = asyncio.new_event_loop()
+        self._lent.add(loop)
         try:
             yield loop
         finally:
+            self._lent.discard(loop)
             self._free.append(loop)
 
 

@@ -12,7 +12,7 @@ from thanosql_server.sql import nodes, settings
 from thanosql_server.sql.exports import CopyTo
 from thanosql_server.sql.indexes import CreateIndex, DropIndex, ShowIndexes
 from thanosql_server.sql.refresh import RefreshTable
-from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
+from thanosql_server.sql.versions import Optimize, RestoreTable, ShowVersions, Vacuum
 
 if TYPE_CHECKING:
     from thanosql_server.control import Control
@@ -35,6 +35,7 @@ LEAST_ROLE: dict[type[nodes.Statement], Role] = {
     ShowVersions: Role.READER,
     RestoreTable: Role.WRITER,
     RefreshTable: Role.WRITER,
+    Optimize: Role.WRITER,
     Vacuum: Role.WRITER,
     nodes.CreateTableUsing: Role.WRITER,
     nodes.CreateTable: Role.WRITER,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from datafusion.catalog import CatalogProvider
 
     from thanosql_server.config import Config
+
+logger = logging.getLogger(__name__)
 
 CATALOG = "thanosql"
 SCHEMA = "public"
@@ -69,6 +72,12 @@ class Contexts:
             .with_fair_spill_pool(config.memory_limit)
             .with_disk_manager_specified(str(spill_folder))
         )
+        # For a disk that is full or may not be written: what fits in memory goes on.
+        self._without_disk = (
+            RuntimeEnvBuilder()
+            .with_fair_spill_pool(config.memory_limit)
+            .with_disk_manager_disabled()
+        )
 
     def new(
         self,
@@ -88,7 +97,11 @@ class Contexts:
             .with_default_catalog_and_schema(CATALOG, SCHEMA)
             .with_target_partitions(partitions or self._threads)
         )
-        context = SessionContext(settings, self._runtime)
+        try:
+            context = SessionContext(settings, self._runtime)
+        except Exception:  # DataFusion has one type for all
+            logger.warning("nothing can be written to spill into", exc_info=True)
+            context = SessionContext(settings, self._without_disk)
         context.register_catalog_provider(CATALOG, catalog)
         return context
 

@@ -65,7 +65,8 @@ def _store(
     target = _target(planning, named)
     source = simple_table(clause.body)
     if source is not None and _is(planning, source, target):
-        columns = _add_column(planning, clause, target, control)
+        with target.tables.rows_in_place(target.name):
+            columns = _add_column(planning, clause, target, control)
     else:
         columns = _replace_table(planning, clause, target, control)
     listed = ", ".join(map(quote, columns))

@@ -1,4 +1,4 @@
-"""Versions of tables: reading old ones, SHOW VERSIONS, RESTORE TABLE and VACUUM."""
+"""Versions of tables: SHOW VERSIONS, RESTORE TABLE, VACUUM and OPTIMIZE."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from thanosql_server.engine.plan import Plan
 from thanosql_server.engine.targets import at, refuse_view
 from thanosql_server.engine.version_listing import VERSION_SCHEMA, rows_of
 from thanosql_server.errors import UndefinedTable
+from thanosql_server.storage.compaction import compact
 from thanosql_server.storage.history import History
+from thanosql_server.storage.merging import MOST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +24,15 @@ if TYPE_CHECKING:
     from thanosql_server.control import Control
     from thanosql_server.engine.planning import Planning
     from thanosql_server.sql.nodes import TableName
-    from thanosql_server.sql.versions import RestoreTable, ShowVersions, Vacuum
+    from thanosql_server.sql.versions import (
+        Optimize,
+        RestoreTable,
+        ShowVersions,
+        Vacuum,
+    )
+
+FEWEST_MERGED = 2
+"""Small fragments that OPTIMIZE merges, which is asked for and need not save work."""
 
 
 def show_versions(planning: Planning, node: ShowVersions) -> Plan:
@@ -74,6 +84,19 @@ def vacuum(planning: Planning, node: Vacuum) -> Plan:
             size += removed.bytes
         plural = "" if versions == 1 else "s"
         control.note(f"{versions:,} old version{plural} and {size:,} bytes removed")
+        return -1
+
+    return action(work)
+
+
+def optimize(planning: Planning, node: Optimize) -> Plan:
+    """OPTIMIZE TABLE t: merge its small fragments now, as the server does in time."""
+    place = _table(planning, node.table)
+
+    def work(control: Control) -> int:
+        folder = at(node.table.position, lambda: place.tables.folder_of(place.name))
+        done = compact(place.name, folder, FEWEST_MERGED, control.check, MOST_ROWS)
+        control.note(f"{done.before:,} fragments became {done.after:,}")
         return -1
 
     return action(work)

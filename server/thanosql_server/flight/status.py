@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.flight as fl
 
-from thanosql_server.errors import InternalError, ThanoSQLError
+from thanosql_server.errors import InternalError, ThanoSQLError, of_system
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,6 +93,7 @@ STATUS_BY_SQLSTATE: dict[str, type[FlightStatus]] = {
     "42P01": NotFound,
     "42704": NotFound,
     "58P01": NotFound,
+    "58030": Unavailable,
     "42501": PermissionDenied,
     "28": Unauthenticated,
     "0A": Unimplemented,
@@ -123,10 +124,15 @@ def to_status(error: BaseException, context: Any = None) -> FlightStatus:
     """
     if isinstance(error, FlightStatus):
         return error
-    known = error if isinstance(error, ThanoSQLError) else _logged(error)
+    known = error if isinstance(error, ThanoSQLError) else _translated(error)
     if context is not None:
         _add_trailers(context, known)
     return status_class(known.sqlstate)(_shown(known), known.sqlstate)
+
+
+def _translated(error: BaseException) -> ThanoSQLError:
+    told = of_system(error, "the statement") if isinstance(error, OSError) else None
+    return told or _logged(error)
 
 
 def _logged(error: BaseException) -> InternalError:

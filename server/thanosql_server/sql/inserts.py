@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from thanosql_server.sql.nodes import Query
     from thanosql_server.sql.tokens import Token
 
+_FEW = 1000
+"""Tokens of an INSERT that may be carried out without planning."""
+
 
 def read_insert(cursor: Cursor) -> Insert:
     """Read what follows INSERT INTO."""
@@ -69,9 +72,11 @@ def _columns(cursor: Cursor) -> tuple[str, ...] | None:
 def _rows(tokens: list[Token]) -> tuple[tuple[Span, ...], ...]:
     """Return the values of each row of `VALUES (a, b), ...`; none for other queries.
 
-    They are looked at only where it matters: for parameters and for DEFAULT.
+    Of many they are looked at only where it matters: for parameters and for DEFAULT.
     """
-    if not tokens or tokens[0].word != "VALUES" or not any(map(_matters, tokens)):
+    if not tokens or tokens[0].word != "VALUES":
+        return ()
+    if len(tokens) > _FEW and not any(map(_matters, tokens)):
         return ()
     rows: list[list[Span]] = []
     depth, start = 0, 0

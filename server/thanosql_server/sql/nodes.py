@@ -494,8 +494,8 @@ class DropSchema(Statement):
 class Insert(Statement):
     """`INSERT INTO table [(columns)] query`; without a query, DEFAULT VALUES.
 
-    `rows` holds the places of the values of each row of VALUES, if parameters or
-    DEFAULT are among them.
+    `rows` holds the places of the values of each row of VALUES, if they are few or
+    parameters or DEFAULT are among them.
     """
 
     table: TableName

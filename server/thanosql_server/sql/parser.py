@@ -43,7 +43,12 @@ from thanosql_server.sql.tables import (
     read_create_table,
     read_drop_schema,
 )
-from thanosql_server.sql.versions import read_restore, read_show_versions, read_vacuum
+from thanosql_server.sql.versions import (
+    read_optimize,
+    read_restore,
+    read_show_versions,
+    read_vacuum,
+)
 from thanosql_server.sql.views import read_create_view, read_drop_view
 
 if TYPE_CHECKING:
@@ -56,7 +61,7 @@ _FOREIGN = (
     "ABORT", "ANALYZE", "BEGIN", "CALL", "CHECKPOINT", "CLOSE", "CLUSTER", "COMMIT",
     "DEALLOCATE", "DECLARE", "DISCARD", "DO", "END", "EXECUTE", "FETCH",
     "GRANT", "IMPORT", "INSTALL", "KILL", "LISTEN", "LOAD", "LOCK", "MERGE", "MSCK",
-    "NOTIFY", "OPTIMIZE", "PIVOT", "PRAGMA", "PREPARE", "REINDEX",
+    "NOTIFY", "PIVOT", "PRAGMA", "PREPARE", "REINDEX",
     "RELEASE", "REPLACE", "REVOKE", "ROLLBACK", "SAVEPOINT", "START",
     "UNCACHE", "UNLISTEN", "UNLOAD", "USE",
 )  # fmt: skip
@@ -271,6 +276,7 @@ _READERS: dict[str, Callable[[Cursor], Statement]] = {
     **dict.fromkeys(("DESCRIBE", "DESC"), _select),
     "SHOW": _show,
     "RESTORE": read_restore,
+    "OPTIMIZE": read_optimize,
     "VACUUM": read_vacuum,
     "SET": read_set,
     "RESET": read_reset,

@@ -1,4 +1,4 @@
-"""Versions of tables: `t VERSION AS OF 3` in queries, SHOW VERSIONS, RESTORE, VACUUM.
+"""Versions: `t VERSION AS OF 3` in queries, SHOW VERSIONS, RESTORE, VACUUM, OPTIMIZE.
 
 The words are those of Delta Lake and Spark SQL; `FOR` before them, as Trino and
 Iceberg write it, is fine.
@@ -87,6 +87,13 @@ class Vacuum(Statement):
     hours: int | float | None
 
 
+@dataclass(frozen=True)
+class Optimize(Statement):
+    """OPTIMIZE [TABLE] table."""
+
+    table: TableName
+
+
 def is_as_of(cursor: Cursor) -> bool:
     """Whether `[FOR] VERSION|TIMESTAMP AS OF <value>` stands here, behind a name.
 
@@ -137,6 +144,13 @@ def read_restore(cursor: Cursor) -> RestoreTable:
     table = cursor.table_name()
     cursor.expect_words("TO", expected=f"TO VERSION n, or TO TIMESTAMP, after {table}")
     return RestoreTable(table, _read_as_of(cursor))
+
+
+def read_optimize(cursor: Cursor) -> Optimize:
+    """Read `OPTIMIZE [TABLE] table`."""
+    cursor.expect_words("OPTIMIZE")
+    cursor.take_words("TABLE")
+    return Optimize(cursor.table_name())
 
 
 def read_vacuum(cursor: Cursor) -> Vacuum:

@@ -11,9 +11,11 @@ import pyarrow as pa
 
 from thanosql_server.errors import (
     Conflict,
+    DamagedTable,
     InternalError,
     InvalidData,
     ResourceExhausted,
+    StorageFault,
     ThanoSQLError,
 )
 from thanosql_server.storage.alignment import aligned
@@ -26,6 +28,13 @@ logger = logging.getLogger(__name__)
 # Lance has one exception type for nearly everything; its text tells the rest.
 _CONFLICT = ("commit conflict", "incompatible transaction", "retryable")
 _FULL = ("no space left", "quota exceeded", "file too large")
+_CLOSED = ("read-only file system", "permission denied", "operation not permitted")
+_DAMAGED = (
+    "file size is too small",
+    "does not have sufficient data",
+    "invalid range",
+    "corrupt",
+)
 _GONE = ("not found", "no such file")
 _UNSUITABLE = ("lanceerror(schema)", "unsupported data type")
 
@@ -71,10 +80,17 @@ class Relay:
 
 
 @contextmanager
-def translated(doing: str, table: str, source: Source | None = None) -> Iterator[None]:
+def translated(
+    doing: str,
+    table: str,
+    source: Source | None = None,
+    is_there: Callable[[], bool] | None = None,
+) -> Iterator[None]:
     """Turn what Lance raises while `doing` something to `table` into our errors.
 
-    A failure of `source` is raised as it was, since Lance only passed it on.
+    A failure of `source` is raised as it was, since Lance only passed it on. With
+    `is_there`, which tells whether the version in use is, files that are not are told
+    from a table that was dropped.
     """
     try:
         yield
@@ -83,11 +99,41 @@ def translated(doing: str, table: str, source: Source | None = None) -> Iterator
     except BaseException as failure:  # Rust panics are no Exceptions
         if source is not None and source.failure is not None:
             raise source.failure from None
-        raise _translate(doing, table, failure) from failure
+        raise _translate(doing, table, failure, is_there) from failure
 
 
-def _translate(doing: str, table: str, failure: BaseException) -> ThanoSQLError:
+def _translate(
+    doing: str,
+    table: str,
+    failure: BaseException,
+    is_there: Callable[[], bool] | None,
+) -> ThanoSQLError:
     text = str(failure).lower()
+    known = _of_disk(doing, table, text)
+    if known is not None:
+        return known
+    gone = any(word in text for word in _GONE)
+    lost = gone and is_there is not None and is_there()
+    if lost or any(word in text for word in _DAMAGED):
+        logger.error("table %r is damaged", table, exc_info=failure)
+        return DamagedTable(
+            f"the files of table '{table}' are damaged; bring them back from a copy, "
+            "or DROP TABLE removes what is left"
+        )
+    if gone:
+        return Conflict(
+            f"table '{table}' was dropped or replaced while {doing} it; "
+            "run the statement again"
+        )
+    log_id = uuid.uuid4().hex[:8]
+    logger.error("%s: %s table %r failed", log_id, doing, table, exc_info=failure)
+    return InternalError(
+        f"{doing} table '{table}' failed; the server's log has it under id {log_id}"
+    )
+
+
+def _of_disk(doing: str, table: str, text: str) -> ThanoSQLError | None:
+    """Return the error for what others did, or the disk refused; None for others."""
     if any(word in text for word in _CONFLICT):
         return Conflict(
             f"table '{table}' was changed by another statement while {doing} it; "
@@ -98,15 +144,11 @@ def _translate(doing: str, table: str, failure: BaseException) -> ThanoSQLError:
             f"the server's disk is full, which stopped {doing} table '{table}'; "
             "nothing was changed"
         )
+    if any(word in text for word in _CLOSED):
+        return StorageFault(
+            f"the server may not write to its disk, which stopped {doing} table "
+            f"'{table}'; nothing was changed"
+        )
     if any(word in text for word in _UNSUITABLE):
         return InvalidData(f"table '{table}' cannot hold a column of this type")
-    if any(word in text for word in _GONE):
-        return Conflict(
-            f"table '{table}' was dropped or replaced while {doing} it; "
-            "run the statement again"
-        )
-    log_id = uuid.uuid4().hex[:8]
-    logger.error("%s: %s table %r failed", log_id, doing, table, exc_info=failure)
-    return InternalError(
-        f"{doing} table '{table}' failed; the server's log has it under id {log_id}"
-    )
+    return None

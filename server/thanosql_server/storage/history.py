@@ -9,6 +9,8 @@ import lance
 
 from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
+from thanosql_server.storage.names import entries
+from thanosql_server.storage.newest import removing_versions
 from thanosql_server.storage.versions import forget_old_versions, in_utc
 
 if TYPE_CHECKING:
@@ -124,11 +126,40 @@ def _version(dataset: lance.LanceDataset, facts: Any) -> Version:
 
 
 def _cleaned(name: str, folder: Path, kept: timedelta, *, alone: bool) -> Removed:
-    with translated("cleaning up", name):
+    with translated("cleaning up", name), removing_versions(folder):
         removed = lance.dataset(folder).cleanup_old_versions(
             older_than=kept, delete_unverified=alone
         )
-    return Removed(int(removed.old_versions), int(removed.bytes_removed))
+        stray = _without_stray_marks(folder) if alone else 0
+    return Removed(int(removed.old_versions), int(removed.bytes_removed) + stray)
+
+
+def _without_stray_marks(folder: Path) -> int:
+    """Remove marks of deleted rows that no version has, and return their bytes.
+
+    Lance looks for them in some cases only. Nobody may write to the table.
+    """
+    files = {path.stem: path for path in entries(folder / "_deletions")}
+    newest = lance.dataset(folder)
+    if len(files) <= len(_marks(newest)):
+        return 0
+    for one in newest.versions():
+        for known in _marks(lance.dataset(folder, version=one["version"])):
+            files.pop(known, None)
+    size = sum(path.stat().st_size for path in files.values())
+    for path in files.values():
+        path.unlink()
+    return size
+
+
+def _marks(dataset: lance.LanceDataset) -> list[str]:
+    """Return the names of a version's files of marks, without what they end in."""
+    metadata = [fragment.metadata for fragment in dataset.get_fragments()]
+    return [
+        f"{one.id}-{one.deletion_file.read_version}-{one.deletion_file.id}"
+        for one in metadata
+        if one.deletion_file is not None
+    ]
 
 
 def _operation(dataset: lance.LanceDataset, number: int) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import lance
@@ -12,10 +12,12 @@ from lance import LanceOperation
 from thanosql_server.errors import UndefinedTable
 from thanosql_server.storage.column_writer import ColumnWriter, Values
 from thanosql_server.storage.columns import origin_field, storable_field, visible
+from thanosql_server.storage.compaction import rows_in_place
 from thanosql_server.storage.faults import translated
 from thanosql_server.storage.folder_lock import FolderGone, locked
 from thanosql_server.storage.fragments import Fragment, fragments_of
 from thanosql_server.storage.generated import invalidated
+from thanosql_server.storage.newest import NEWEST, is_there
 from thanosql_server.storage.plain_rows import PlainRows, plain_rows
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
@@ -50,7 +52,12 @@ class Table:
     ) -> None:
         self._folder = folder
         self._kept = kept
-        self._dataset = lance.dataset(folder, version=version)
+        # Shared by all statements: never changed, only read and committed upon.
+        self._dataset = (
+            NEWEST.open(folder)
+            if version is None
+            else lance.dataset(folder, version=version)
+        )
         self.name = name
         self.schema: pa.Schema = visible(self._dataset.schema)
         self.version: int = self._dataset.version
@@ -59,7 +66,7 @@ class Table:
     def count_rows(self, filter: pc.Expression | None = None) -> int:
         """Return the number of rows for which `filter` is true."""
         if filter is None:
-            with translated("reading", self.name):
+            with self._reading():
                 return int(self._dataset.count_rows())
         return sum(batch.num_rows for batch in self.scan([], filter))
 
@@ -89,13 +96,13 @@ class Table:
         """
         names = self.schema.names if columns is None else columns
         scan = Scan(self._dataset, names, filter, row_ids, batch_rows, limit, fragments)
-        with translated("reading", self.name):
+        with self._reading():
             yield from scan.batches()
 
     def fragments(self, column: str) -> list[Fragment] | None:
         """Return what a column is made of; see `fragments_of`."""
         if column not in self._fragments:
-            with translated("reading", self.name):
+            with self._reading():
                 self._fragments[column] = fragments_of(self._dataset, column)
         return self._fragments[column]
 
@@ -128,7 +135,7 @@ class Table:
         names = self.schema.names if columns is None else columns
         if not names:
             return pa.RecordBatch.from_pydict({ROW_ID: rows}).select([])
-        with translated("reading", self.name):
+        with self._reading():
             # The public `take` counts positions, which a filtered scan does not know.
             table = self._dataset._take_rows(rows, columns=names)
         return pa.RecordBatch.from_arrays(
@@ -170,9 +177,9 @@ class Table:
         """
         kept = storable_field(field).with_nullable(field.nullable)
         try:
-            with locked(self._folder):
+            with locked(self._folder), rows_in_place(self._folder):
                 values = Values(kept, arrays, self.count_rows(), changed, origins)
-                with translated("reading", self.name):
+                with self._reading():
                     dataset = lance.dataset(self._folder, version=self.version)
                 ColumnWriter(self.name, self._folder, dataset).write(values)
                 forget_old_versions(self._folder, self._kept)
@@ -242,11 +249,22 @@ class Table:
             change(lance.dataset(self._folder, version=self.version))
             forget_old_versions(self._folder, self._kept)
 
+    def _reading(self) -> AbstractContextManager[None]:
+        """Say in our words what fails."""
+        return translated("reading", self.name, is_there=self._is_there)
+
+    def _is_there(self) -> bool:
+        return is_there(self._folder, self.version)
+
     @contextmanager
     def _changing(self, doing: str, source: Any = None) -> Iterator[None]:
         """Keep others from dropping the table, and say in our words what fails."""
         try:
-            with locked(self._folder), translated(doing, self.name, source):
+            with (
+                locked(self._folder),
+                rows_in_place(self._folder),
+                translated(doing, self.name, source, self._is_there),
+            ):
                 yield
         except FolderGone:
             raise UndefinedTable(f"table '{self.name}' was dropped meanwhile") from None
@@ -254,6 +272,4 @@ class Table:
     def _commit(self, operation: Any) -> None:
         """Commit on top of whatever others did, unless it touches the same things."""
         if operation is not None:
-            read = self._dataset
-            lance.LanceDataset.commit(read, operation, read_version=read.version)
-            forget_old_versions(self._folder, self._kept)
+            NEWEST.commit(self._folder, self._dataset, operation)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import lance
 import pyarrow as pa
+from lance.fragment import write_fragments
 
 from thanosql_server.errors import (
     Conflict,
@@ -29,10 +30,12 @@ from thanosql_server.storage.columns import (
     origin_field,
     storable_schema,
 )
+from thanosql_server.storage.compaction import locked_alone, rows_in_place
 from thanosql_server.storage.faults import Relay, translated
 from thanosql_server.storage.folder_lock import FolderBusy, FolderGone, locked
 from thanosql_server.storage.generated import with_origins
 from thanosql_server.storage.names import entries, quote_name, unquote_name
+from thanosql_server.storage.newest import NEWEST
 from thanosql_server.storage.scan import ROW_ID
 from thanosql_server.storage.scratch import remove_tree
 from thanosql_server.storage.table import Table
@@ -209,12 +212,12 @@ class TableStore:
         """
         with self.writing(name) as path:
             with translated("opening", name):
-                dataset = lance.dataset(path)
+                dataset = NEWEST.open(path)
             fit = fitting(batches.schema, dataset.schema)
             source = Relay(batches, dataset.schema, fit)
             with translated("adding rows to", name, source):
-                lance.write_dataset(source.reader, dataset, mode="append")
-            forget_old_versions(path, self.kept)
+                added = write_fragments(source.reader, dataset, mode="append")
+                NEWEST.commit(path, dataset, lance.LanceOperation.Append(added))
         return source.rows
 
     def drop(self, name: str) -> None:
@@ -233,15 +236,16 @@ class TableStore:
     @contextmanager
     def _alone(self, name: str, path: Path) -> Iterator[None]:
         """Keep all others from writing to the table meanwhile."""
-        try:
-            with locked(path, exclusive=True, wait=False):
-                yield
-        except FolderGone:
-            raise self._undefined(name) from None
-        except FolderBusy:
-            raise Conflict(
-                f"another statement is writing to table '{name}'; try again"
-            ) from None
+        with ExitStack() as lock:
+            try:
+                lock.enter_context(locked_alone(path))
+            except FolderGone:
+                raise self._undefined(name) from None
+            except FolderBusy:
+                raise Conflict(
+                    f"another statement is writing to table '{name}'; try again"
+                ) from None
+            yield
 
     def _create(self, name: str, source: Relay) -> None:
         staged = self._scratch.new_path()
@@ -288,6 +292,18 @@ class TableStore:
         except FolderGone:
             raise self._undefined(name) from None
 
+    @contextmanager
+    def rows_in_place(self, name: str) -> Iterator[None]:
+        """Keep the rows of a table at their row ids; others may add and change some.
+
+        For statements that open a table, work for long and then change what they saw.
+        """
+        try:
+            with rows_in_place(self.folder_of(name)):
+                yield
+        except FolderGone:
+            raise self._undefined(name) from None
+
     def folder_of(self, name: str) -> Path:
         """Return the folder of a table.
 
@@ -295,7 +311,7 @@ class TableStore:
             UndefinedTable: there is no such table.
         """
         path = self._path(name)
-        if not _is_table(path):
+        if not (NEWEST.is_known(path) or _is_table(path)):
             raise self._undefined(name)
         return path
 

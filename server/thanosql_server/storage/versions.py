@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import time
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ import lance
 
 from thanosql_server.config import KEPT_HOURS
 from thanosql_server.errors import InvalidValue
+from thanosql_server.storage.newest import is_there, removing_versions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +29,8 @@ def number_of(folder: Path, version: int | datetime, name: str) -> int:
     Raises:
         InvalidValue: there is no such version, or no longer.
     """
+    if isinstance(version, int) and is_there(folder, version):
+        return version
     there: Any = lance.dataset(folder).versions()
     if isinstance(version, int):
         if any(one["version"] == version for one in there):
@@ -47,9 +52,23 @@ def number_of(folder: Path, version: int | datetime, name: str) -> int:
 def forget_old_versions(folder: Path, kept: timedelta = KEPT) -> None:
     """Remove versions that were replaced long ago, and what failed writers left."""
     try:
-        lance.dataset(folder).cleanup_old_versions(older_than=kept)
+        with removing_versions(folder):
+            lance.dataset(folder).cleanup_old_versions(older_than=kept)
     except Exception:
+        if not folder.exists():
+            return  # dropped meanwhile, and everything of it is gone
         logger.warning("old versions of a table could not be removed", exc_info=True)
+
+
+def has_older(folder: Path, kept: timedelta) -> bool:
+    """Return whether a version but the newest may have been made longer ago."""
+    before = time.time() - kept.total_seconds()
+    with os.scandir(folder / "_versions") as entries:
+        names = sorted(one.name for one in entries if one.name.endswith(".manifest"))
+    # The names count down, so that the oldest comes last.
+    return (
+        len(names) > 1 and os.stat(folder / "_versions" / names[-1]).st_mtime < before
+    )
 
 
 def in_utc(local: datetime) -> datetime:

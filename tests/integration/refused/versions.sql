@@ -28,7 +28,7 @@ SELECT * FROM thanosql.models VERSION AS OF 1
 -- there is no table 'tset'; did you mean 'test'?
 SHOW VERSIONS tset
 
--- ProgrammingError 42601 1,14
+-- ProgrammingError 42601 1,15
 -- expected a table name, found end of statement
 SHOW VERSIONS
 
@@ -55,3 +55,11 @@ VACUUM test RETAIN 'x' HOURS
 -- ProgrammingError 42601 1,22
 -- expected HOURS after the number, found 'DAYS'
 VACUUM test RETAIN 1 DAYS
+
+-- ProgrammingError 42P01 1,16
+-- there is no table 'tset'; did you mean 'test'?
+OPTIMIZE TABLE tset
+
+-- ProgrammingError 42601 1,15
+-- expected the end of the statement, found 'NOW'
+OPTIMIZE test NOW

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from thanosql_server.control import Control
-from thanosql_server.engine import session
+from thanosql_server.engine import executor, session
 from thanosql_server.engine.catalog import Catalog
 from thanosql_server.engine.executor import in_thread, stream
 from thanosql_server.errors import Cancelled
@@ -129,3 +129,18 @@ def test_closing_cancels_the_thread_and_waits_for_it():
     next(steps)
     steps.close()
     assert ended == [True]
+
+
+def test_a_stream_that_ends_as_garbage_hands_back_a_loop_that_works(frame):
+    query = frame("SELECT 1 AS one")
+    executor._LOOPS._free.clear()
+    held = [stream(query, query.schema(), Control())]
+    next(held[0])
+    time.sleep(0.3)  # until DataFusion holds nothing of it any more
+    held.append(held)  # only the garbage collector takes this away
+    del held
+    gc.collect()
+    [loop] = executor._LOOPS._free
+    assert not loop.is_closed()
+    again = stream(query, query.schema(), Control())
+    assert sum(batch.num_rows for batch in again if batch is not None) == 1

@@ -39,6 +39,8 @@ RAISED = {
     "ResourceExhausted": fl.FlightUnavailableError,
     "TooManyStatements": fl.FlightUnavailableError,
     "StatementTooComplex": INVALID_ARGUMENT,
+    "StorageFault": fl.FlightUnavailableError,
+    "DamagedTable": fl.FlightInternalError,
     "ShuttingDown": fl.FlightUnavailableError,
     "SessionEnded": fl.FlightUnavailableError,
     "HubUnreachable": fl.FlightServerError,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta, timezone
 
+import lance
 import pyarrow as pa
 import pytest
 
@@ -103,3 +104,25 @@ def test_writers_and_vacuums_do_not_harm_each_other(history, tables):
         history.vacuum("t", NOW)
     writer.join()
     assert values(tables.open("t")) == [3, *range(10, 30)]
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_vacuum_removes_marks_of_deletes_that_were_killed(history, tables, old):
+    folder = tables.folder_of("t")
+    tables.append("t", two())
+    if old:  # an old version has marks of its own, which stay
+        table = tables.open("t")
+        [*_, batch] = table.scan([], row_ids=True)
+        table.delete(iter([batch.slice(1)]))
+        tables.append("t", two())
+    before = sorted((folder / "_deletions").glob("*"))
+    assert len(before) == old
+    lance.dataset(folder).get_fragments()[-1].delete_rows([0])
+    assert len(list((folder / "_deletions").glob("*"))) == len(before) + 1
+    history.vacuum("t")
+    assert sorted((folder / "_deletions").glob("*")) == before
+    assert values(tables.open("t"))[-2:] == [6, 7]
+
+
+def two():
+    return pa.table({"x": [6, 7]}).to_reader()

@@ -11,6 +11,8 @@
      ├── InvalidValue            22023  an option or parameter with a wrong value
      ├── InvalidData             22000  a file or a row that cannot be used
      ├── NotNullViolation        23502  a NULL for a column declared NOT NULL
+     ├── UndefinedKey            42P10  ON CONFLICT (columns) that are no declared key
+     ├── RowMatchedTwice         21000  one command would change a row twice
      ├── PermissionDenied        42501  a path outside the allowed folders, a role
      ├── Unauthenticated         28000
      ├── NotSupported            0A000
@@ -135,6 +137,18 @@ class NotNullViolation(ThanoSQLError):
     """A NULL for a column that is declared NOT NULL."""
 
     sqlstate = "23502"
+
+
+class UndefinedKey(ThanoSQLError):
+    """Columns that are neither the primary key nor a UNIQUE constraint."""
+
+    sqlstate = "42P10"
+
+
+class RowMatchedTwice(ThanoSQLError):
+    """One command would change, or add, one row twice."""
+
+    sqlstate = "21000"
 
 
 class PermissionDenied(ThanoSQLError):

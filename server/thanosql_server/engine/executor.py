@@ -47,7 +47,9 @@ class _Loops:
         try:
             yield loop
         finally:
-            self._free.append(loop)
+            # The collector closes a loop that it finds together with its stream.
+            if not loop.is_closed():
+                self._free.append(loop)
 
 
 _LOOPS = _Loops()

@@ -37,7 +37,7 @@ def announced_schema(planning: Planning, frame: DataFrame) -> pa.Schema:
 
 def rows(
     planning: Planning, frame: DataFrame, schema: pa.Schema, control: Control
-) -> Iterator[pa.RecordBatch | None]:
+) -> Batches:
     """Run a planned query and yield its batches; see `Plan.run`."""
     planning.control = control
     if planning.clauses.warm_up:

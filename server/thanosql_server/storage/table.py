@@ -17,6 +17,7 @@ from thanosql_server.storage.folder_lock import FolderGone, locked
 from thanosql_server.storage.fragments import Fragment, fragments_of
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
+from thanosql_server.storage.upserts import Additions, together
 from thanosql_server.storage.versions import KEPT, forget_old_versions
 
 if TYPE_CHECKING:
@@ -195,6 +196,33 @@ class Table:
         with self._changing("updating", updates):
             self._commit(rewritten(self._dataset, updates))
         return updates.rows
+
+    def upsert(
+        self,
+        names: list[str],
+        changes: Iterator[pa.RecordBatch],
+        additions: Iterator[pa.RecordBatch],
+    ) -> int:
+        """Replace values and add rows in one commit; return how many rows it was.
+
+        Args:
+            names: the columns whose values are replaced.
+            changes: as for `update`; read to its end first.
+            additions: rows; columns that they lack are NULL.
+
+        Raises:
+            Conflict: somebody else has changed rows beside these since this version.
+            NotNullViolation: a NULL for a column declared NOT NULL.
+            UndefinedTable: the table was dropped.
+        """
+        updates = Updates(self.schema, names, changes)
+        added = Additions(self._dataset, additions)
+        with self._changing("updating", updates):
+            changed = rewritten(self._dataset, updates) if names else None
+            with translated("adding rows to", self.name, added):
+                written = added.write()
+            self._commit(together(changed, written))
+        return updates.rows + added.rows
 
     def truncate(self) -> None:
         """Remove all rows in one commit.

@@ -35,10 +35,11 @@ from thanosql_server.storage.names import entries, quote_name, unquote_name
 from thanosql_server.storage.scan import ROW_ID
 from thanosql_server.storage.scratch import remove_tree
 from thanosql_server.storage.table import Table
+from thanosql_server.storage.upserts import in_turn
 from thanosql_server.storage.versions import KEPT, forget_old_versions, number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -215,6 +216,20 @@ class TableStore:
                 lance.write_dataset(source.reader, dataset, mode="append")
             forget_old_versions(path, self.kept)
         return source.rows
+
+    @contextmanager
+    def upserting(self, name: str, wait: Callable[[], None]) -> Iterator[None]:
+        """Have the table's keys to oneself; see `upserts.in_turn`.
+
+        Raises:
+            UndefinedTable: there is no such table.
+        """
+        with ExitStack() as turn:
+            try:
+                turn.enter_context(in_turn(self._path(name), wait))
+            except FolderGone:
+                raise self._undefined(name) from None
+            yield
 
     def drop(self, name: str) -> None:
         """Remove a table.

@@ -9,6 +9,7 @@ and adds rows, other statements of this kind wait for their turn.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -36,8 +37,9 @@ from thanosql_server.engine.upsert_rows import (
     FirstOfEach,
     Found,
 )
-from thanosql_server.errors import InvalidStatement
+from thanosql_server.errors import InvalidStatement, Position
 from thanosql_server.sql.names import quote
+from thanosql_server.sql.tokens import tokenize
 from thanosql_server.storage.facts import DEFAULT, fact
 from thanosql_server.storage.spooled import spooled
 from thanosql_server.storage.tables import ROW_ID
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
 EXCLUDED = "excluded"
 """The proposed row, in new values and conditions."""
 
+_AMBIGUOUS = re.compile(r"ambiguous reference to unqualified field (\S+)")
 _PROPOSED = "__proposed"
 _ARRIVAL = "_thanosql_arrival"
 _NUMBER = pa.field(_ARRIVAL, pa.int64())
@@ -197,7 +200,10 @@ def _updating(
     fields = _assigned(table, node)
     names = [field.name for field in fields]
     require_different(names, node.conflict.assignments)
-    frame = planning.spliced(*_joined(node, table, key, fields))
+    try:
+        frame = planning.spliced(*_joined(node, table, key, fields))
+    except InvalidStatement as error:
+        raise _told_apart(error, node) from None
     types = planning.parameter_schema(frame)
     values = [
         pa.field(_value_name(place), field.type) for place, field in enumerate(fields)
@@ -294,6 +300,25 @@ def _sorted(
         failure = translate(error, planning.statement.text)
         raise failure.at(node.conflict.assignments[0].position) from None
     return cast
+
+
+def _told_apart(error: InvalidStatement, node: Upsert) -> InvalidStatement:
+    """Return the error for a column of which it is not said whose it is."""
+    found = _AMBIGUOUS.search(error.message)
+    if found is None:
+        return error
+    name = found[1].strip('"')
+    for query in node.queries[1:]:
+        tokens = tokenize(query.text)
+        for before, token in zip([None, *tokens], tokens, strict=False):
+            if token.reads_as(name) and not (before and before.is_symbol(".")):
+                place = query.span.start + token.start
+                return InvalidStatement(
+                    f"'{name}' is in the table and in the row to be inserted; write "
+                    f"{node.alias}.{name} or EXCLUDED.{name}",
+                    position=Position.of(query.source, place),
+                )
+    return error
 
 
 def _assigned(table: Table, node: Upsert) -> list[pa.Field]:

@@ -35,6 +35,10 @@ class Limits:
     Attributes:
         statement_timeout: how long any statement may take; 0 for no limit. Sessions may
             set less.
+        max_result_bytes: how many bytes of rows any statement may return; 0 for no
+            limit. Sessions may set less.
+        max_temp_bytes: how many bytes of temporary files all statements together may
+            spill to disk; 0 for no limit.
         max_statements: how many statements run at a time.
         max_queue: how many more may wait for their turn.
         queue_seconds: how long they wait.
@@ -44,6 +48,8 @@ class Limits:
     """
 
     statement_timeout: float = 0.0
+    max_result_bytes: int = 0
+    max_temp_bytes: int = 0
     max_statements: int = 100
     max_queue: int = 200
     queue_seconds: float = 30.0

@@ -19,7 +19,10 @@
      ├── Cancelled               57014
      ├── Conflict                40001  another writer was faster; try again
      ├── ResourceExhausted       53000
+     │    ├── OutOfMemory        53200  more than all statements together may use
+     │    └── TempSpaceExceeded  53400  more temporary files than there may be
      ├── TooManyStatements       53300  the server runs as many as it may
+     ├── ResultTooLarge          54000  more bytes of rows than a result may have
      ├── StatementTooComplex     54001  too long, or too much inside each other
      ├── ShuttingDown            57P01
      ├── SessionEnded            57P05  unused for too long; its settings are gone
@@ -185,6 +188,24 @@ class ResourceExhausted(ThanoSQLError):
     """A limit on memory, disk or size was reached."""
 
     sqlstate = "53000"
+
+
+class OutOfMemory(ResourceExhausted):
+    """More memory is needed than all statements together may use."""
+
+    sqlstate = "53200"
+
+
+class TempSpaceExceeded(ResourceExhausted):
+    """More temporary files are needed than there may be."""
+
+    sqlstate = "53400"
+
+
+class ResultTooLarge(ThanoSQLError):
+    """A result has grown over the limit that the server or the session sets."""
+
+    sqlstate = "54000"
 
 
 class TooManyStatements(ThanoSQLError):

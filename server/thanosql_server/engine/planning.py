@@ -84,6 +84,7 @@ class Planning:
 
     def __post_init__(self) -> None:
         self.failure: BaseException | None = None
+        self.delivered = False
         self._probing = False
         self.catalog = Catalog(
             self.environment.workspace,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from thanosql_server.engine.executor import in_thread, stream
@@ -10,7 +11,8 @@ from thanosql_server.engine.faults import translate
 from thanosql_server.engine.planner import give_hints, keeps_row_order
 from thanosql_server.engine.presorted import presorted
 from thanosql_server.engine.session import adopt
-from thanosql_server.errors import ResourceExhausted, ThanoSQLError
+from thanosql_server.engine.shared_memory import PAUSE, Waiting
+from thanosql_server.errors import OutOfMemory, ThanoSQLError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -73,30 +75,52 @@ def _warm_up(planning: Planning) -> None:
 def _streamed(
     planning: Planning, frame: DataFrame, schema: pa.Schema, control: Control
 ) -> Batches:
-    delivered = False
+    """Run the query; if it runs out of memory, again with less, and when there is more.
+
+    It is given up once it has failed with all of the memory to itself.
+    """
+    shared = planning.environment.contexts.shared
+    frugal = False
+    with Waiting(shared, control) as waiting:
+        while True:
+            try:
+                with shared.used() as use:
+                    yield from _attempt(planning, frame, schema, control, frugal)
+                return
+            except OutOfMemory:
+                if planning.delivered or (frugal and use.alone):
+                    raise
+                if frugal and not (yield from waiting.freed()):
+                    raise
+                # Tasks of the failed attempt give their memory back as they end.
+                time.sleep(PAUSE)
+            frugal = True
+
+
+def _attempt(
+    planning: Planning,
+    frame: DataFrame,
+    schema: pa.Schema,
+    control: Control,
+    frugal: bool,
+) -> Batches:
+    contexts = planning.environment.contexts
+    if frugal:
+        context = contexts.new(planning.catalog, frugal=True)
+        running = adopt(context, frame.logical_plan())
+    else:
+        running = hinted(planning, frame)
+    space = contexts.temp_space.of(planning.catalog)
     try:
-        for batch in stream(hinted(planning, frame), schema, control):
-            delivered = delivered or batch is not None
+        for batch in stream(running, schema, control):
+            planning.delivered = planning.delivered or batch is not None
+            space.check()
             yield batch
     except Exception as error:
         cause = failure(planning, error)
-        if not isinstance(cause, ResourceExhausted) or delivered:
-            raise cause from None
-    else:
-        return
-    # A hash join holds one side in memory and cannot spill; a sort-merge join can.
-    yield from _again_with_sorted_joins(planning, frame, schema, control)
-
-
-def _again_with_sorted_joins(
-    planning: Planning, frame: DataFrame, schema: pa.Schema, control: Control
-) -> Iterator[pa.RecordBatch | None]:
-    contexts = planning.environment.contexts
-    context = contexts.new(planning.catalog, hash_joins=False)
-    try:
-        yield from stream(adopt(context, frame.logical_plan()), schema, control)
-    except Exception as error:
-        raise failure(planning, error) from None
+        # Its frames hold the stream, and that its memory.
+        error.__traceback__ = None
+        raise cause from None
 
 
 def hinted(planning: Planning, frame: DataFrame) -> DataFrame:

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -215,21 +215,24 @@ def _address(log, process):
 
 @NEEDS_MOTO
 def test_objects_of_an_allowed_bucket_are_read(store, tmp_path, monkeypatch):
+    from pyarrow.fs import S3FileSystem
+
     monkeypatch.setenv("AWS_ENDPOINT_URL", store)
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    parquet = pa.BufferOutputStream()
-    pq.write_table(pa.table({"n": range(5)}), parquet)
-    for path, content in [
-        ("open", b""),
-        ("closed", b""),
-        ("open/data/t.parquet", parquet.getvalue().to_pybytes()),
-        ("closed/data/t.parquet", parquet.getvalue().to_pybytes()),
-        ("open/data/t.csv", CSV),
-    ]:
-        with urlopen(Request(f"{store}/{path}", content, method="PUT")) as answer:
-            assert answer.status == 200
+    system = S3FileSystem(
+        region="us-east-1",
+        endpoint_override=store,
+        allow_bucket_creation=True,
+        allow_delayed_open=True,  # small objects in one request
+    )
+    for bucket in ("open", "closed"):
+        system.create_dir(bucket)
+        with system.open_output_stream(f"{bucket}/data/t.parquet") as file:
+            pq.write_table(pa.table({"n": range(5)}), file)
+    with system.open_output_stream("open/data/t.csv") as file:
+        file.write(CSV)
     allowed = ["s3://open/data"]
     with (
         thanosql.connect(tmp_path, allowed_urls=allowed) as connection,

@@ -88,7 +88,9 @@ def _streamed(
                     yield from _attempt(planning, frame, schema, control, frugal)
                 return
             except OutOfMemory:
-                if planning.delivered or (frugal and use.alone):
+                if planning.delivered or planning.reads_once:
+                    raise
+                if frugal and use.alone:
                     raise
                 if frugal and not (yield from waiting.freed()):
                     raise

@@ -107,13 +107,13 @@ def _attempt(
     frugal: bool,
 ) -> Batches:
     contexts = planning.environment.contexts
-    if frugal:
-        context = contexts.new(planning.catalog, frugal=True)
-        running = adopt(context, frame.logical_plan())
-    else:
-        running = hinted(planning, frame)
     space = contexts.temp_space.of(planning.catalog)
     try:
+        if frugal:
+            context = contexts.new(planning.catalog, frugal=True)
+            running = adopt(context, frame.logical_plan())
+        else:
+            running = hinted(planning, frame)
         for batch in stream(running, schema, control):
             planning.delivered = planning.delivered or batch is not None
             space.check()

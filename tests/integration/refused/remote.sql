@@ -15,7 +15,3 @@ COPY t FROM 'HTTP://169.254.169.254/latest'
 -- ProgrammingError 42000 1,16
 -- option 'sheet' chooses a sheet of an Excel file, and 'fine.csv' is none
 COPY t OPTIONS(sheet=2) FROM 'fine.csv'
-
--- DataError 22023 1,16
--- option 'sheet' must be the name of a sheet in quotes, or its number, not True
-COPY t OPTIONS(sheet=True) FROM 'fine.csv'

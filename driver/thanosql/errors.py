@@ -78,6 +78,7 @@ class NotSupportedError(DatabaseError):
 _BY_CLASS: dict[str, type[DatabaseError]] = {
     "08": OperationalError,
     "0A": NotSupportedError,
+    "21": ProgrammingError,
     "22": DataError,
     "23": IntegrityError,
     "25": InternalError,

@@ -86,6 +86,8 @@ def add_access_options(parser: argparse.ArgumentParser) -> None:
     for name, number, what in (
         ("max-statements", limits.max_statements, "statements that run at a time"),
         ("max-queue", limits.max_queue, "statements that may wait for their turn"),
+        ("max-result-bytes", limits.max_result_bytes, "bytes of a result; 0: any"),
+        ("max-temp-bytes", limits.max_temp_bytes, "bytes of temporary files; 0: any"),
     ):
         text = f"{what} (default: {number})"
         add(f"--{name}", type=int, default=number, metavar="N", help=text)
@@ -99,8 +101,9 @@ def read_limits(options: argparse.Namespace) -> Limits:
     """
     if options.max_statements < 1:
         raise InvalidValue("--max-statements must be at least 1")
-    if options.max_queue < 0:
-        raise InvalidValue("--max-queue must be at least 0")
+    for name in ("max_queue", "max_result_bytes", "max_temp_bytes"):
+        if getattr(options, name) < 0:
+            raise InvalidValue(f"--{name.replace('_', '-')} must be at least 0")
     for name in ("session_timeout", "token_lifetime"):
         if not getattr(options, name):
             raise InvalidValue(f"--{name.replace('_', '-')} must be above 0")
@@ -108,6 +111,8 @@ def read_limits(options: argparse.Namespace) -> Limits:
         statement_timeout=options.statement_timeout,
         max_statements=options.max_statements,
         max_queue=options.max_queue,
+        max_result_bytes=options.max_result_bytes,
+        max_temp_bytes=options.max_temp_bytes,
         queue_seconds=options.queue_timeout,
         session_timeout=options.session_timeout,
         token_lifetime=options.token_lifetime,

@@ -18,7 +18,13 @@ from thanosql_server.access import (
     read_access,
     read_limits,
 )
-from thanosql_server.config import DEFAULT_PORT, KEPT_HOURS, MOST_HOURS, Config
+from thanosql_server.config import (
+    DEFAULT_PORT,
+    FETCHED_BYTES,
+    KEPT_HOURS,
+    MOST_HOURS,
+    Config,
+)
 from thanosql_server.engine.engine import Engine
 from thanosql_server.errors import InvalidValue, ThanoSQLError
 from thanosql_server.flight.server import FlightSqlServer
@@ -57,6 +63,7 @@ def serve_embedded(
     *,
     allowed_paths: Sequence[str] = (),
     mounts: dict[str, str] | None = None,
+    allowed_urls: Sequence[str] = (),
     memory_limit: int | None = None,
     search_memory: int | None = None,
     version_retention: float = KEPT_HOURS,
@@ -71,6 +78,7 @@ def serve_embedded(
         workspace: a folder; it is made if it is not there.
         allowed_paths: folders outside the workspace that statements may read.
         mounts: path prefixes with a home elsewhere, such as `{"/data": "/mnt/x"}`.
+        allowed_urls: addresses, `https://...` and `s3://...`, that COPY may read below.
         memory_limit: bytes for queries; half of the machine's memory by default.
         search_memory: bytes for vectors kept in memory; an eighth by default.
         version_retention: hours for which replaced versions of tables are kept.
@@ -86,6 +94,7 @@ def serve_embedded(
         token=new_token(),
         allowed_paths=tuple(Path(path) for path in allowed_paths),
         mounts=tuple((prefix, Path(home)) for prefix, home in (mounts or {}).items()),
+        allowed_urls=tuple(allowed_urls),
         hubs=tuple(hubs),
         fetch_models=fetch_models,
         version_retention=version_retention,
@@ -184,6 +193,20 @@ def _parser() -> argparse.ArgumentParser:
         help="give paths below /PREFIX a home in DIR; repeatable",
     )
     add(
+        "--allow-url",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="https://host/folder or s3://bucket/folder that COPY may read; repeatable",
+    )
+    add(
+        "--max-fetched-bytes",
+        type=int,
+        default=FETCHED_BYTES,
+        metavar="N",
+        help="bytes of one file that COPY fetches (default: 4 GiB)",
+    )
+    add(
         "--hub",
         action="append",
         default=[],
@@ -231,6 +254,8 @@ def _config(options: argparse.Namespace) -> tuple[Config, bool]:
         signing_key=access.signing_key,
         allowed_paths=tuple(options.allow_path),
         mounts=tuple(_mount(text) for text in options.mount),
+        allowed_urls=tuple(options.allow_url),
+        max_fetched_bytes=options.max_fetched_bytes,
         hubs=tuple(options.hub),
         fetch_models=options.fetch_models,
         device=options.device,

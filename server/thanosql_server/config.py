@@ -16,6 +16,9 @@ DEFAULT_PORT = 31337
 KEPT_HOURS = 24.0
 """How long replaced versions of tables stay, if nothing else is said."""
 
+FETCHED_BYTES = 4 << 30
+"""How large a file of another machine may be, if nothing else is said."""
+
 MOST_HOURS = 1_000_000
 """That replaced versions can be kept; more than a hundred years."""
 
@@ -35,6 +38,10 @@ class Limits:
     Attributes:
         statement_timeout: how long any statement may take; 0 for no limit. Sessions may
             set less.
+        max_result_bytes: how many bytes of rows any statement may return; 0 for no
+            limit. Sessions may set less.
+        max_temp_bytes: how many bytes of temporary files all statements together may
+            spill to disk; 0 for no limit.
         max_statements: how many statements run at a time.
         max_queue: how many more may wait for their turn.
         queue_seconds: how long they wait.
@@ -44,6 +51,8 @@ class Limits:
     """
 
     statement_timeout: float = 0.0
+    max_result_bytes: int = 0
+    max_temp_bytes: int = 0
     max_statements: int = 100
     max_queue: int = 200
     queue_seconds: float = 30.0
@@ -65,6 +74,8 @@ class Config:
         signing_key: signs the tokens of sessions; None for the one of the workspace.
         allowed_paths: folders outside the workspace that statements may read.
         mounts: path prefixes given a home elsewhere, as `{"/data": Path("/mnt/x")}`.
+        allowed_urls: addresses on other machines below which COPY may read files.
+        max_fetched_bytes: how large such a file may be.
         hubs: folders and addresses of hubs, asked in this order; see `storage.hub`.
         fetch_models: whether a statement may fetch a model of a hub that it names.
         tls: certificate chain and private key in PEM form, or None for plain gRPC.
@@ -86,6 +97,8 @@ class Config:
     signing_key: bytes | None = field(default=None, repr=False)
     allowed_paths: tuple[Path, ...] = ()
     mounts: tuple[tuple[str, Path], ...] = ()
+    allowed_urls: tuple[str, ...] = ()
+    max_fetched_bytes: int = FETCHED_BYTES
     hubs: tuple[str, ...] = ()
     fetch_models: bool = False
     tls: tuple[bytes, bytes] | None = field(default=None, repr=False)

@@ -32,6 +32,7 @@ class Control:
         settings: those of the session that the statement belongs to.
         caller: whose statement it is.
         progress: how far it is, if it has said so.
+        result_limit: bytes that its rows may have in Arrow's format; 0 for no limit.
         rows_affected: rows it has changed; -1 if not known.
         rows_returned: rows it has handed over so far.
     """
@@ -45,10 +46,12 @@ class Control:
         *,
         caller: Caller = NOBODY_ASKED,
         timeout: float = 0.0,
+        result_limit: int = 0,
     ) -> None:
         self.settings = settings if settings is not None else Settings()
         self.caller = caller
         self._timeout = timeout
+        self.result_limit = result_limit
         self._reason = "the statement was cancelled"
         self._cancelled = False
         self._lock = threading.Lock()

@@ -13,13 +13,18 @@
      ├── InvalidValue            22023  an option or parameter with a wrong value
      ├── InvalidData             22000  a file or a row that cannot be used
      ├── NotNullViolation        23502  a NULL for a column declared NOT NULL
+     ├── UndefinedKey            42P10  ON CONFLICT (columns) that are no declared key
+     ├── RowMatchedTwice         21000  one command would change a row twice
      ├── PermissionDenied        42501  a path outside the allowed folders, a role
      ├── Unauthenticated         28000
      ├── NotSupported            0A000
      ├── Cancelled               57014
      ├── Conflict                40001  another writer was faster; try again
      ├── ResourceExhausted       53000
+     │    ├── OutOfMemory        53200  more than all statements together may use
+     │    └── TempSpaceExceeded  53400  more temporary files than there may be
      ├── TooManyStatements       53300  the server runs as many as it may
+     ├── ResultTooLarge          54000  more bytes of rows than a result may have
      ├── StatementTooComplex     54001  too long, or too much inside each other
      ├── StorageFault            58030  files that cannot be read or written
      ├── DamagedTable            XX001  files of a table that are cut short or gone
@@ -154,6 +159,18 @@ class NotNullViolation(ThanoSQLError):
     sqlstate = "23502"
 
 
+class UndefinedKey(ThanoSQLError):
+    """Columns that are neither the primary key nor a UNIQUE constraint."""
+
+    sqlstate = "42P10"
+
+
+class RowMatchedTwice(ThanoSQLError):
+    """One command would change, or add, one row twice."""
+
+    sqlstate = "21000"
+
+
 class PermissionDenied(ThanoSQLError):
     """A path outside the allowed folders, or what the user's role may not do."""
 
@@ -188,6 +205,24 @@ class ResourceExhausted(ThanoSQLError):
     """A limit on memory, disk or size was reached."""
 
     sqlstate = "53000"
+
+
+class OutOfMemory(ResourceExhausted):
+    """More memory is needed than all statements together may use."""
+
+    sqlstate = "53200"
+
+
+class TempSpaceExceeded(ResourceExhausted):
+    """More temporary files are needed than there may be."""
+
+    sqlstate = "53400"
+
+
+class ResultTooLarge(ThanoSQLError):
+    """A result has grown over the limit that the server or the session sets."""
+
+    sqlstate = "54000"
 
 
 class TooManyStatements(ThanoSQLError):

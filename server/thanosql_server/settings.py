@@ -17,6 +17,8 @@ SettingValue: TypeAlias = "int | float | str | bool"
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([a-z]*)\s*", re.IGNORECASE)
 _SECONDS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_SIZES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12}
+_SIZES |= {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
 _WORDS = {"true": True, "on": True, "yes": True, "false": False, "off": False}
 _WORDS["no"] = False
 
@@ -32,7 +34,8 @@ class Setting:
         minimum: the smallest number, if it is one.
         maximum: the largest number, if it is one.
         choices: the texts it may have, if it is a text and not free.
-        unit: of its numbers, "s" for seconds; then texts such as '500ms' are read.
+        unit: of its numbers, "s" for seconds, "B" for bytes; then texts such as '500ms'
+            and '10MB' are read.
     """
 
     name: str
@@ -70,6 +73,8 @@ class Setting:
             return _WORDS.get(value.lower(), value)
         if self.unit == "s":
             return _seconds(value)
+        if self.unit == "B":
+            return _bytes(value)
         try:
             return int(value) if isinstance(self.default, int) else float(value)
         except ValueError:
@@ -96,6 +101,8 @@ class Setting:
             return (
                 f"a text such as '500ms' or '2min', or {kind} of seconds{self._range()}"
             )
+        if self.unit == "B":
+            return f"a text such as '10MB' or '1GiB', or {kind} of bytes"
         return kind + self._range()
 
     def _range(self) -> str:
@@ -113,7 +120,15 @@ def _seconds(text: str) -> SettingValue:
     return text if match is None or unit is None else float(match[1]) * unit
 
 
+def _bytes(text: str) -> SettingValue:
+    """Return the bytes of '10MB' or '1GiB'; the text itself if it is neither."""
+    match = _DURATION.fullmatch(text)
+    unit = _SIZES.get(match[2].lower()) if match else None
+    return text if match is None or unit is None else int(float(match[1]) * unit)
+
+
 STATEMENT_TIMEOUT = "statement_timeout"
+RESULT_LIMIT = "result_limit"
 
 _ALL = (
     Setting(
@@ -122,6 +137,14 @@ _ALL = (
         "How long a statement may take, reading of its rows included; 0 is no limit.",
         minimum=0,
         unit="s",
+    ),
+    Setting(
+        RESULT_LIMIT,
+        0,
+        "How many bytes of rows a statement may return, in Arrow's format; 0 is no "
+        "limit.",
+        minimum=0,
+        unit="B",
     ),
     Setting(
         "search.exact",

@@ -99,6 +99,10 @@ def connection(bad_workspace):
         cursor.execute("CREATE INDEX taken ON test USING HNSW (m_simclr)")
         cursor.execute("CREATE TABLE nulls (label INT)")
         cursor.execute("INSERT INTO nulls VALUES (NULL)")
+        cursor.execute(
+            "CREATE TABLE keyed (id INT PRIMARY KEY, n INT, name TEXT UNIQUE)"
+        )
+        cursor.execute("INSERT INTO keyed VALUES (1, 1, 'a')")
         cursor.execute("CREATE VIEW eights AS SELECT * FROM test WHERE label = 8")
         cursor.execute("CREATE VIEW named AS SELECT filename FROM eights")
         cursor.execute(

@@ -5,6 +5,7 @@ Each either commits whole or leaves nothing; the commit is the last thing it doe
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ from thanosql_server.ml.placement import OPTIONS as PLACEMENT_OPTIONS
 from thanosql_server.ml.placement import require_device
 from thanosql_server.sql.names import embedding_column
 from thanosql_server.storage.importers import list_images, read_file
+from thanosql_server.storage.remote_files import is_remote
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,7 +60,7 @@ if TYPE_CHECKING:
     )
     from thanosql_server.sql.options import Options, Parameter
 
-COPY_OPTIONS = ("overwrite", "if_exists", "encoding", "file_type")
+COPY_OPTIONS = ("overwrite", "if_exists", "encoding", "file_type", "sheet")
 CREATE_OPTIONS = (
     "path_type",
     "data_type",
@@ -89,10 +91,20 @@ def copy(planning: Planning, node: Copy) -> Plan:
     mode = _copy_mode(options)
     shown = path_of(planning, node.source, node.source_position)
 
+    remote = planning.environment.workspace.remote
+    is_far = is_remote(shown)
+    if is_far:
+        _at(node.source_position, partial(remote.require, shown))
+
     def work(control: Control) -> int:
-        source = _opened(planning, node, shown, options, control)
-        batches = reported(source, control, "copying")
-        return load(planning, place, batches, mode, control)
+        with ExitStack() as kept:
+            near = None
+            if is_far:
+                fetched = remote.fetched(shown, control)
+                near = _at(node.source_position, partial(kept.enter_context, fetched))
+            source = _opened(planning, node, shown, near, options, control)
+            batches = reported(source, control, "copying")
+            return load(planning, place, batches, mode, control)
 
     return action(work, text_parameters(node.parameter_count))
 
@@ -312,21 +324,46 @@ def _require(options: Options, name: str, only: str) -> None:
 
 
 def _opened(
-    planning: Planning, node: Copy, shown: str, options: Options, control: Control
+    planning: Planning,
+    node: Copy,
+    shown: str,
+    fetched: Path | None,
+    options: Options,
+    control: Control,
 ) -> pa.RecordBatchReader:
     """Return the rows of the user's file, or one row per picture of a folder."""
     paths = planning.environment.workspace.paths
-    path: Path = _at(node.source_position, partial(paths.resolve, shown))
+    path: Path = fetched or _at(node.source_position, partial(paths.resolve, shown))
     if path.is_dir():
+        _refuse_sheet(options, shown)
         return list_images(path, shown, _extensions(options), paths)
     if "file_type" in options:
         raise InvalidStatement(
             f"option 'file_type' chooses pictures of a folder, and '{shown}' is a file",
             position=options.position("file_type"),
         )
-    path = _at(node.source_position, partial(paths.existing_file, shown))
+    if fetched is None:
+        path = _at(node.source_position, partial(paths.existing_file, shown))
     encoding = options.text("encoding", "utf-8")
-    return read_file(path, shown, encoding=encoding, control=control)
+    if path.suffix.lower() not in (".xlsx", ".xlsm"):
+        _refuse_sheet(options, shown)
+    sheet = _sheet(options)
+    return read_file(path, shown, encoding=encoding, sheet=sheet, control=control)
+
+
+def _sheet(options: Options) -> str | int | None:
+    sheet = options.get("sheet")
+    if sheet is None or (isinstance(sheet, (str, int)) and not isinstance(sheet, bool)):
+        return sheet
+    raise options.invalid("sheet", "the name of a sheet in quotes, or its number")
+
+
+def _refuse_sheet(options: Options, shown: str) -> None:
+    if "sheet" in options:
+        raise InvalidStatement(
+            f"option 'sheet' chooses a sheet of an Excel file, and '{shown}' is none",
+            position=options.position("sheet"),
+        )
 
 
 def _at(position: Position | None, work: Callable[[], Any]) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -78,7 +79,9 @@ class Change:
     def carry_out(self, control: Control) -> int:
         """Run the query, change its rows, and return how many there were."""
         batches = queries.rows(self.planning, self.frame, self.schema, control)
-        return self.apply(batch for batch in batches if batch is not None)
+        # Closed here: an error that is kept holds on to the stream and its loop.
+        with closing(batches):
+            return self.apply(batch for batch in batches if batch is not None)
 
 
 def delete(planning: Planning, node: Delete) -> Plan:
@@ -113,17 +116,25 @@ def _plan(planning: Planning, prepare: Callable[[Planning], Change]) -> Plan:
     first = prepare(planning)
 
     def work(control: Control) -> int:
-        change = first
-        for attempt in range(1, ATTEMPTS):
-            try:
-                return change.carry_out(control)
-            except Conflict:
-                control.check()
-                time.sleep(random.uniform(0, LONGEST_PAUSE * attempt / ATTEMPTS))
-                change = prepare(planning.again())
-        return change.carry_out(control)
+        return carried_out(first, lambda: prepare(planning.again()), control)
 
     return action(work, first.parameters)
+
+
+def carried_out(change: Change, again: Callable[[], Change], control: Control) -> int:
+    """Carry out a change; plan it anew where another writer was faster.
+
+    Raises:
+        Conflict: others were faster `ATTEMPTS` times.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return change.carry_out(control)
+        except Conflict:
+            control.check()
+            time.sleep(random.uniform(0, LONGEST_PAUSE * attempt / ATTEMPTS))
+            change = again()
+    return change.carry_out(control)
 
 
 def _deletion(planning: Planning, node: Delete) -> Change:
@@ -140,7 +151,7 @@ def _update(planning: Planning, node: Update) -> Change:
     fields = [column_of(table, one.column, one.position) for one in node.assignments]
     columns = [field.name for field in fields]
     refuse_assigned(table.schema, node.assignments)
-    _require_different(columns, node)
+    require_different(columns, node.assignments)
     values = _values(node.assignments, fields)
     frame = _rows(planning, node, node.others, values)
     schema = pa.schema([ROW_ID_FIELD, *fields])
@@ -149,18 +160,16 @@ def _update(planning: Planning, node: Update) -> Change:
         _cast(planning, frame, fields, node),
         schema,
         partial(table.update, columns),
-        _parameters(planning, frame, node.assignments, fields),
+        set_parameters(planning.parameter_schema(frame), node.assignments, fields),
     )
 
 
-def _parameters(
-    planning: Planning,
-    frame: DataFrame,
+def set_parameters(
+    parameters: pa.Schema,
     assignments: tuple[Assignment, ...],
     fields: list[pa.Field],
 ) -> pa.Schema:
     """Return the types of the parameters: of `a = ?` it is the column's."""
-    parameters = planning.parameter_schema(frame)
     for one, field in zip(assignments, fields, strict=True):
         index = one.value.placeholder if one.value is not None else None
         if index is not None:
@@ -237,10 +246,15 @@ def _cast(
     return cast.sort(col(quote(ROW_ID)).sort())
 
 
-def _require_different(columns: list[str], node: Update) -> None:
+def require_different(columns: list[str], assignments: tuple[Assignment, ...]) -> None:
+    """Refuse to set a column twice.
+
+    Raises:
+        InvalidStatement: a column stands in two of the assignments.
+    """
     for place, column in enumerate(columns):
         if column in columns[:place]:
             raise InvalidStatement(
                 f"column '{column}' is set twice",
-                position=node.assignments[place].position,
+                position=assignments[place].position,
             )

@@ -21,6 +21,7 @@ from thanosql_server.engine import (
     schemas,
     settings,
     storing,
+    upserts,
     versions,
     views,
 )
@@ -57,6 +58,7 @@ from thanosql_server.sql.exports import CopyTo
 from thanosql_server.sql.indexes import CreateIndex, DropIndex, ShowIndexes
 from thanosql_server.sql.parser import parse
 from thanosql_server.sql.refresh import RefreshTable
+from thanosql_server.sql.upserts import Upsert
 from thanosql_server.sql.versions import (
     Optimize,
     RestoreTable,
@@ -169,7 +171,11 @@ class Engine:
         check_statement(statement, control)
         check_count(statement, rows.schema.names)
         planning = Planning(self._environment, statement, control=control)
-        plan = inserts.insert_rows(planning, statement, rows)
+        plan = (
+            upserts.upsert_rows(planning, statement, rows)
+            if isinstance(statement, Upsert)
+            else inserts.insert_rows(planning, statement, rows)
+        )
         return None if plan is None else self._tended(plan)
 
     def _tended(self, plan: Plan, defines: bool = False) -> Plan:
@@ -342,6 +348,7 @@ _PLANNERS: dict[type, Callable[[Planning, Any], Plan]] = {
     nodes.DropSchema: schemas.drop_schema,
     nodes.CreateTableAs: actions.create_table_as,
     nodes.Insert: inserts.insert,
+    Upsert: upserts.upsert,
     nodes.Delete: changes.delete,
     nodes.Update: changes.update,
     nodes.Truncate: changes.truncate,

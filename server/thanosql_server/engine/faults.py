@@ -16,8 +16,8 @@ from thanosql_server.errors import (
     InvalidData,
     InvalidStatement,
     NotSupported,
+    OutOfMemory,
     Position,
-    ResourceExhausted,
     SyntaxError_,
     ThanoSQLError,
     UndefinedColumn,
@@ -143,7 +143,7 @@ def _by_kind(message: str, error: BaseException) -> ThanoSQLError:
             f"function '{signature.group(1)}' does not take {_given(message)}"
         )
     if "Resources exhausted" in message:
-        return ResourceExhausted(
+        return OutOfMemory(
             "the statement needs more memory than the server may use; select fewer "
             "rows or columns, or give the server a larger --memory-limit"
         )

@@ -25,6 +25,7 @@ from thanosql_server.storage.facts import DEFAULT, fact
 
 if TYPE_CHECKING:
     from datafusion import DataFrame
+    from pyarrow.dataset import Dataset
 
     from thanosql_server.control import Control
     from thanosql_server.engine.plan import Plan
@@ -38,17 +39,24 @@ _PARAMETERS = "__parameters"
 def insert(planning: Planning, node: Insert) -> Plan:
     """INSERT INTO t [(columns)] VALUES ...|query|DEFAULT VALUES: append rows."""
     table = opened(planning, node.table)
+    frame, types = proposed(planning, node, table)
+    return replace(_appending(planning, node, table, frame), parameters=types)
+
+
+def proposed(
+    planning: Planning, node: Insert, table: Table
+) -> tuple[DataFrame, pa.Schema]:
+    """Return the rows of an INSERT, with their defaults, and its parameters' types."""
     given = _given(table.schema, node)
     planned = _planned(planning, node, table.schema, given)
     frame = with_defaults(planned, table.schema, [] if node.query is None else given)
-    types = _parameters(planning, node, planned, table.schema, given)
-    return replace(_appending(planning, node, table, frame), parameters=types)
+    return frame, _parameters(planning, node, planned, table.schema, given)
 
 
 def _appending(
     planning: Planning, node: Insert, table: Table, frame: DataFrame
 ) -> Plan:
-    target = _open_schema(table.schema)
+    target = open_schema(table.schema)
     tables = place_of(planning.environment.workspace, node.table).tables
 
     def work(control: Control) -> int:
@@ -71,13 +79,30 @@ def insert_rows(
     Returns:
         The plan, or None if the statement is not one row of VALUES.
     """
-    if node.query is None or len(node.rows) != 1:
-        return None
-    if node.query.clauses or node.query.calls:
+    if not is_one_row(node):
         return None
     table = opened(planning, node.table)
-    given = _given(table.schema, node)
-    known = _lone_parameters(node, table.schema, given)
+    cast = as_parameters(node, table, rows)
+    source = StreamTable(planning.guarded(cast, cast.schema))
+    frame = proposed_by_row(planning, node, table, source)
+    return _appending(planning, node, table, frame)
+
+
+def is_one_row(node: Insert) -> bool:
+    """Return whether this is one row of VALUES, which many parameters may fill."""
+    query = node.query
+    plain = query is not None and not query.clauses and not query.calls
+    return plain and len(node.rows) == 1
+
+
+def as_parameters(
+    node: Insert, table: Table, rows: pa.RecordBatchReader
+) -> pa.RecordBatchReader:
+    """Return rows of parameters in the types of the columns they are for.
+
+    Their columns are called 1, 2, ...; they are cast as they are read.
+    """
+    known = _lone_parameters(node, table.schema, _given(table.schema, node))
     wanted = pa.schema([known.get(n, one) for n, one in enumerate(rows.schema, 1)])
     columns = [pa.field(str(n), one.type) for n, one in enumerate(wanted, start=1)]
     schema = pa.schema(columns)
@@ -85,11 +110,17 @@ def insert_rows(
         pa.RecordBatch.from_arrays(conform(batch, wanted).columns, schema=schema)
         for batch in rows
     )
-    source = planning.guarded(cast, schema)
-    planning.catalog.show(_PARAMETERS, StreamTable(source))
+    return pa.RecordBatchReader.from_batches(schema, cast)
+
+
+def proposed_by_row(
+    planning: Planning, node: Insert, table: Table, source: Dataset
+) -> DataFrame:
+    """Return a row of an INSERT for each row of `source`; see `as_parameters`."""
+    given = _given(table.schema, node)
+    planning.catalog.show(_PARAMETERS, source)
     planned = _planned(planning, node, table.schema, given, by_row=True)
-    frame = with_defaults(planned, table.schema, given)
-    return _appending(planning, node, table, frame)
+    return with_defaults(planned, table.schema, given)
 
 
 def _row_by_row(
@@ -127,7 +158,7 @@ def _planned(
         nothing = ", ".join(f"NULL AS {quote(name)}" for name in schema.names)
         return planning.spliced(f"SELECT {nothing}")
     # Without NOT NULL: storage says more clearly which column lacks a value.
-    empty = _open_schema(schema)
+    empty = open_schema(schema)
     target = RowsTable(empty, empty.empty_table)
     name = planning.catalog.show(node.table.name, target)
     named = node.columns is not None or len(given) < len(schema.names)
@@ -199,5 +230,6 @@ def _inside(query: Query, span: Span) -> tuple[Placeholder, ...]:
     )
 
 
-def _open_schema(schema: pa.Schema) -> pa.Schema:
+def open_schema(schema: pa.Schema) -> pa.Schema:
+    """Return the columns without NOT NULL and without what is declared of them."""
     return pa.schema([pa.field(field.name, field.type) for field in schema])

@@ -12,6 +12,7 @@ from thanosql_server.sql import nodes, settings
 from thanosql_server.sql.exports import CopyTo
 from thanosql_server.sql.indexes import CreateIndex, DropIndex, ShowIndexes
 from thanosql_server.sql.refresh import RefreshTable
+from thanosql_server.sql.upserts import Upsert
 from thanosql_server.sql.versions import Optimize, RestoreTable, ShowVersions, Vacuum
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ LEAST_ROLE: dict[type[nodes.Statement], Role] = {
     nodes.DropSchema: Role.WRITER,
     nodes.CreateTableAs: Role.WRITER,
     nodes.Insert: Role.WRITER,
+    Upsert: Role.WRITER,
     nodes.Delete: Role.WRITER,
     nodes.Update: Role.WRITER,
     nodes.Truncate: Role.WRITER,

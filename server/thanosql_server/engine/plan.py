@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+
+from thanosql_server.errors import ResultTooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,4 +50,23 @@ class Plan:
         iterator stops the work. A statement without rows yields only None and leaves
         its count in `control.rows_affected`.
         """
+        if control.result_limit and self.returns_rows:
+            return _within(self.execute(control), control.result_limit)
         return self.execute(control)
+
+
+def _within(
+    batches: Iterator[pa.RecordBatch | None], limit: int
+) -> Iterator[pa.RecordBatch | None]:
+    """Hand the batches over until they are more bytes than the limit."""
+    size = 0
+    with closing(batches) if isinstance(batches, Generator) else nullcontext():
+        for batch in batches:
+            size += 0 if batch is None else batch.nbytes
+            if size > limit:
+                raise ResultTooLarge(
+                    f"the result is larger than the {limit:,} bytes it may have "
+                    "(result_limit); select fewer rows or columns, or write it to a "
+                    "file with COPY ... TO"
+                )
+            yield batch

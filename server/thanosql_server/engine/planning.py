@@ -91,6 +91,8 @@ class Planning:
 
     def __post_init__(self) -> None:
         self.failure: BaseException | None = None
+        self.delivered = False
+        self.reads_once = False
         self._probing = False
         self._planned: tuple[DataFrame, str, SQLOptions] | None = None
         self.catalog = Catalog(
@@ -224,7 +226,11 @@ class Planning:
     def guarded(
         self, batches: Iterable[pa.RecordBatch], schema: pa.Schema
     ) -> pa.RecordBatchReader:
-        """Return batches that DataFusion reads; what they raise is remembered."""
+        """Return batches that DataFusion reads; what they raise is remembered.
+
+        They come once, so the query that reads them cannot be run a second time.
+        """
+        self.root.reads_once = True
 
         def checked() -> Iterator[pa.RecordBatch]:
             waiting = iter(batches)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from thanosql_server.engine import plain
@@ -13,10 +14,11 @@ from thanosql_server.engine.literals import literal_row
 from thanosql_server.engine.planner import give_hints, keeps_row_order
 from thanosql_server.engine.presorted import presorted
 from thanosql_server.engine.session import adopt
-from thanosql_server.errors import InternalError, ResourceExhausted, ThanoSQLError
+from thanosql_server.engine.shared_memory import PAUSE, Waiting
+from thanosql_server.errors import InternalError, OutOfMemory, ThanoSQLError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from typing import TypeAlias
 
     import pyarrow as pa
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from thanosql_server.engine.planning import Planning
 
     Batches: TypeAlias = Generator[pa.RecordBatch | None, None, None]
+    Way: TypeAlias = Callable[[Planning, DataFrame, pa.Schema, Control], Batches]
 
 EMBEDDING_BATCH_ROWS = 256
 """Rows handed to an embedding function at a time: first results come early."""
@@ -40,7 +43,7 @@ def announced_schema(planning: Planning, frame: DataFrame) -> pa.Schema:
 
 def rows(
     planning: Planning, frame: DataFrame, schema: pa.Schema, control: Control
-) -> Iterator[pa.RecordBatch | None]:
+) -> Batches:
     """Run a planned query and yield its batches; see `Plan.run`."""
     planning.control = control
     if planning.clauses.warm_up:
@@ -76,58 +79,88 @@ def _warm_up(planning: Planning) -> None:
 def _streamed(
     planning: Planning, frame: DataFrame, schema: pa.Schema, control: Control
 ) -> Batches:
-    delivered = False
+    """Run the query; if it fails for what another way can do without, in that way.
+
+    If it runs out of memory, it is tried with less, and when there is more. It is given
+    up once it has failed with all of the memory to itself.
+    """
+    shared = planning.environment.contexts.shared
+    way: Way = _usual
+    with Waiting(shared, control) as waiting:
+        while True:
+            batches = way(planning, frame, schema, control)
+            try:
+                with shared.used() as use:
+                    yield from _attempt(planning, batches)
+                return
+            except InternalError:
+                if way is not _usual or planning.delivered or planning.reads_once:
+                    raise
+                way = _filtered_late
+            except OutOfMemory:
+                if planning.delivered or planning.reads_once:
+                    raise
+                if way is _frugal and use.alone:
+                    raise
+                if way is _frugal and not (yield from waiting.freed()):
+                    raise
+                # Tasks of the failed attempt give their memory back as they end.
+                time.sleep(PAUSE)
+                way = _frugal
+
+
+def _attempt(planning: Planning, batches: Batches) -> Batches:
+    space = planning.environment.contexts.temp_space.of(planning.catalog)
     try:
-        plan = frame.optimized_logical_plan()
-        row = literal_row(plan, schema)
-        if row is not None:
-            yield row
-            return
-        table = plain.plain(plan, planning.catalog.tables.handed_out)
-        batches = (
-            stream(hinted(planning, frame, plan), schema, control)
-            if table is None or planning.clauses.counted
-            else plain.rows(table, schema, control)
-        )
         for batch in batches:
-            delivered = delivered or batch is not None
+            planning.delivered = planning.delivered or batch is not None
+            space.check()
             yield batch
     except Exception as error:
         cause = failure(planning, error)
-        other = None if delivered else _otherwise(planning, frame, cause)
-        if other is None:
-            raise cause from None
-    else:
+        # Its frames hold the stream, and that its memory.
+        error.__traceback__ = None
+        raise cause from None
+    finally:
+        batches.close()
+
+
+def _usual(
+    planning: Planning, frame: DataFrame, schema: pa.Schema, control: Control
+) -> Batches:
+    """Run the query in the quickest way that is known for it."""
+    plan = frame.optimized_logical_plan()
+    row = literal_row(plan, schema)
+    if row is not None:
+        yield row
         return
-    try:
-        yield from stream(other, schema, control)
-    except Exception as error:
-        raise failure(planning, error) from None
+    table = plain.plain(plan, planning.catalog.tables.handed_out)
+    if table is None or planning.clauses.counted:
+        yield from stream(hinted(planning, frame, plan), schema, control)
+    else:
+        yield from plain.rows(table, schema, control)
 
 
-def _otherwise(
-    planning: Planning, frame: DataFrame, cause: ThanoSQLError
-) -> DataFrame | None:
-    """Return the query planned in a way that does without what failed, if there is one.
+def _frugal(
+    planning: Planning, frame: DataFrame, schema: pa.Schema, control: Control
+) -> Batches:
+    """Run the query with little memory."""
+    context = planning.environment.contexts.new(planning.catalog, frugal=True)
+    yield from stream(adopt(context, frame.logical_plan()), schema, control)
 
-    A hash join holds one side in memory and cannot spill; a sort-merge join can. Some
-    filters, of lists for instance, can be computed by DataFusion and not by a scan.
-    """
-    if isinstance(cause, ResourceExhausted):
-        context = planning.environment.contexts.new(planning.catalog, hash_joins=False)
-        return adopt(context, frame.logical_plan())
-    if not isinstance(cause, InternalError):
-        return None
+
+def _filtered_late(
+    planning: Planning, frame: DataFrame, schema: pa.Schema, control: Control
+) -> Batches:
+    """Filter rows above the scans: these cannot compare lists, for instance."""
     tables = planning.catalog.tables.handed_out
     names = frozenset(table.name for table in tables if not table.row_ids)
-    planned = planning.sized(frame, names) if names else frame
-    if planned is frame:
-        return None
+    planned = planning.sized(frame, names)
     planning.failure = None
     for table in tables:
         table.failure = None
         table.nearest, table.control = planning.environment.nearest, planning.control
-    return planned
+    yield from stream(planned, schema, control)
 
 
 def hinted(planning: Planning, frame: DataFrame, plan: LogicalPlan) -> DataFrame:

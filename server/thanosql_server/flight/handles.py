@@ -20,7 +20,7 @@ from thanosql_server.control import Control
 from thanosql_server.errors import Cancelled, InvalidValue, ShuttingDown
 from thanosql_server.flight.auth import caller_of
 from thanosql_server.flight.turns import Turns
-from thanosql_server.settings import STATEMENT_TIMEOUT
+from thanosql_server.settings import RESULT_LIMIT, STATEMENT_TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -136,6 +136,7 @@ class Running:
         self._activity = activity
         self._sessions = sessions
         self._timeout = limits.statement_timeout
+        self._result_limit = limits.max_result_bytes
         self._turns = Turns(limits)
         self._runs: WeakSet[Run] = WeakSet()
         self._lock = threading.Lock()
@@ -153,7 +154,11 @@ class Running:
         settings = self._sessions.settings(caller)
         given = (self._timeout, settings.number(STATEMENT_TIMEOUT))
         timeout = min((seconds for seconds in given if seconds), default=0.0)
-        return Control(settings, caller=caller, timeout=timeout)
+        sizes = (self._result_limit, settings.integer(RESULT_LIMIT))
+        result_limit = min((size for size in sizes if size), default=0)
+        return Control(
+            settings, caller=caller, timeout=timeout, result_limit=result_limit
+        )
 
     @contextmanager
     def begun(self, statement_id: str, context: Any, text: str = "") -> Iterator[Run]:

@@ -49,9 +49,16 @@ class UnsupportedClause(Exception):
         self.span = span
 
 
-def read_query(cursor: Cursor) -> Query:
-    """Read a query that reaches to the end of the statement."""
-    return _scan(cursor)
+def read_query(cursor: Cursor, ends: Callable[[Cursor], bool] | None = None) -> Query:
+    """Read a query up to the end of the statement.
+
+    Args:
+        cursor: at its beginning.
+        ends: says outside parentheses where it ends before that.
+    """
+    if ends is None:
+        return _scan(cursor)
+    return _Scan(cursor, _outside(ends), whole=True).query()
 
 
 def read_body(cursor: Cursor, after: str) -> Query:
@@ -84,7 +91,16 @@ def read_expression(
     cursor: Cursor, expected: str, ends: Callable[[Cursor], bool]
 ) -> Query:
     """Read SQL up to where `ends` says outside parentheses, or as far as a query."""
-    first, depth = cursor.index, 0
+    first = cursor.index
+    read = _Scan(cursor, _outside(ends)).query()
+    if cursor.index == first:
+        raise cursor.error(expected)
+    return read
+
+
+def _outside(ends: Callable[[Cursor], bool]) -> Callable[[Cursor], bool]:
+    """Return `ends`, asked outside parentheses only."""
+    depth = 0
 
     def ended(here: Cursor) -> bool:
         nonlocal depth
@@ -95,10 +111,7 @@ def read_expression(
             depth += (token.text in "([{") - (token.text in ")]}")
         return False
 
-    read = _Scan(cursor, ended).query()
-    if cursor.index == first:
-        raise cursor.error(expected)
-    return read
+    return ended
 
 
 def _scan(cursor: Cursor) -> Query:
@@ -116,12 +129,19 @@ class _Scan:
     Args:
         cursor: at its beginning.
         ends: is asked at every token whether an expression ends there.
+        whole: whether it is a query all the same.
     """
 
-    def __init__(self, cursor: Cursor, ends: Callable[[Cursor], bool] = _never) -> None:
+    def __init__(
+        self,
+        cursor: Cursor,
+        ends: Callable[[Cursor], bool] = _never,
+        *,
+        whole: bool = False,
+    ) -> None:
         self._cursor = cursor
         self._ends = ends
-        self._first = cursor.index if ends is _never else -1
+        self._first = cursor.index if whole or ends is _never else -1
         self._start = cursor.here()
         self._place = Place(self._start)
         self._clauses: list[Clause] = []

@@ -1,4 +1,4 @@
-"""INSERT: the table, the columns given, and the rows."""
+"""INSERT: the table, the columns given, the rows, and what they may run into."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from thanosql_server.sql.clauses import read_query
 from thanosql_server.sql.nodes import Insert, Span
 from thanosql_server.sql.recognition import starts_query
 from thanosql_server.sql.tokens import Kind
+from thanosql_server.sql.upserts import Upsert, at_conflict, read_conflict
 
 if TYPE_CHECKING:
     from thanosql_server.sql.cursor import Cursor
@@ -22,15 +23,21 @@ _FEW = 1000
 def read_insert(cursor: Cursor) -> Insert:
     """Read what follows INSERT INTO."""
     table = cursor.table_name()
+    alias = cursor.identifier("a name after AS") if cursor.take_words("AS") else None
     columns = _columns(cursor)
-    if cursor.take_words("DEFAULT", "VALUES"):
-        return Insert(table, columns, None)
-    if not starts_query(cursor):
-        raise cursor.error(f"VALUES or a query after INSERT INTO {table}")
-    first = cursor.index
-    query = read_query(cursor)
-    rows = _rows(cursor.tokens[first : cursor.index])
-    return Insert(table, columns, query, rows)
+    rows: tuple[tuple[Span, ...], ...] = ()
+    query = None
+    if not cursor.take_words("DEFAULT", "VALUES"):
+        if not starts_query(cursor):
+            raise cursor.error(f"VALUES or a query after INSERT INTO {table}")
+        first = cursor.index
+        query = read_query(cursor, at_conflict)
+        rows = _rows(cursor.tokens[first : cursor.index])
+    if not at_conflict(cursor):
+        return Insert(table, columns, query, rows)
+    alias = alias or table.name
+    conflict = read_conflict(cursor, alias)
+    return Upsert(table, columns, query, rows, alias=alias, conflict=conflict)
 
 
 def cut(query: Query, spans: list[Span]) -> list[Query]:

@@ -12,6 +12,7 @@ from thanosql_server.storage.image_folders import IMAGE_EXTENSIONS, list_images
 from thanosql_server.storage.json_files import read_json
 from thanosql_server.storage.parquet_files import read_parquet
 from thanosql_server.storage.source_file import SourceFile
+from thanosql_server.storage.xlsx_files import read_xlsx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,8 @@ _READERS: dict[str, Callable[[SourceFile], pa.RecordBatchReader]] = {
     "json": read_json,
     "jsonl": read_json,
     "ndjson": read_json,
+    "xlsx": read_xlsx,
+    "xlsm": read_xlsx,
 }
 
 FILE_KINDS = tuple(_READERS)
@@ -41,7 +44,12 @@ FILE_KINDS = tuple(_READERS)
 
 
 def read_file(
-    path: Path, shown: str, *, encoding: str = "utf-8", control: Control | None = None
+    path: Path,
+    shown: str,
+    *,
+    encoding: str = "utf-8",
+    sheet: str | int | None = None,
+    control: Control | None = None,
 ) -> pa.RecordBatchReader:
     """Return the rows of a file, whose extension says what it is.
 
@@ -53,6 +61,7 @@ def read_file(
         path: where the file is.
         shown: the path as the user wrote it, for messages.
         encoding: how text files are encoded, a name that Python knows.
+        sheet: the name or number of a sheet, of files that have several.
         control: stops the first pass when the statement is cancelled.
 
     Raises:
@@ -66,7 +75,7 @@ def read_file(
             f"'{shown}' is of no known kind; files that can be read end in "
             f"{', '.join(FILE_KINDS)}{nearest(kind, FILE_KINDS)}"
         )
-    source = SourceFile(path, shown, encoding, control)
+    source = SourceFile(path, shown, encoding, control, sheet)
     source.require_encoding()
     try:
         return _READERS[kind](source)

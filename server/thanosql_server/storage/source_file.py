@@ -23,12 +23,14 @@ class SourceFile:
         shown: the path as the user wrote it.
         encoding: name of its encoding, if it is text.
         control: the statement that reads it, if there is one.
+        sheet: the name or the number (from 1) of a sheet, None for the first.
     """
 
     path: Path
     shown: str
     encoding: str = "utf-8"
     control: Control | None = None
+    sheet: str | int | None = None
 
     def check(self) -> None:
         """Raise Cancelled if the statement was asked to stop."""

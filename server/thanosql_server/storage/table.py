@@ -21,6 +21,7 @@ from thanosql_server.storage.newest import NEWEST, is_there
 from thanosql_server.storage.plain_rows import PlainRows, plain_rows
 from thanosql_server.storage.row_changes import Deletions, Updates, rewritten
 from thanosql_server.storage.scan import ROW_ID, Scan
+from thanosql_server.storage.upserts import Additions, together
 from thanosql_server.storage.versions import KEPT, forget_old_versions
 from thanosql_server.storage.widths import wide_columns
 
@@ -226,6 +227,33 @@ class Table:
         """Return new values of columns, and NULLs for what was made from these."""
         schema = self._dataset.schema
         return Updates(schema, *invalidated(schema, names, batches))
+
+    def upsert(
+        self,
+        names: list[str],
+        changes: Iterator[pa.RecordBatch],
+        additions: Iterator[pa.RecordBatch],
+    ) -> int:
+        """Replace values and add rows in one commit; return how many rows it was.
+
+        Args:
+            names: the columns whose values are replaced.
+            changes: as for `update`; read to its end first.
+            additions: rows; columns that they lack are NULL.
+
+        Raises:
+            Conflict: somebody else has changed rows beside these since this version.
+            NotNullViolation: a NULL for a column declared NOT NULL.
+            UndefinedTable: the table was dropped.
+        """
+        updates = self._updates(names, changes)
+        added = Additions(self._dataset, additions)
+        with self._changing("updating", updates):
+            changed = rewritten(self._dataset, updates) if names else None
+            with translated("adding rows to", self.name, added):
+                written = added.write()
+            self._commit(together(changed, written))
+        return updates.rows + added.rows
 
     def truncate(self) -> None:
         """Remove all rows in one commit.

@@ -39,10 +39,11 @@ from thanosql_server.storage.newest import NEWEST
 from thanosql_server.storage.scan import ROW_ID
 from thanosql_server.storage.scratch import remove_tree
 from thanosql_server.storage.table import Table
+from thanosql_server.storage.upserts import in_turn
 from thanosql_server.storage.versions import KEPT, forget_old_versions, number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -219,6 +220,20 @@ class TableStore:
                 added = write_fragments(source.reader, dataset, mode="append")
                 NEWEST.commit(path, dataset, lance.LanceOperation.Append(added))
         return source.rows
+
+    @contextmanager
+    def upserting(self, name: str, wait: Callable[[], None]) -> Iterator[None]:
+        """Have the table's keys to oneself; see `upserts.in_turn`.
+
+        Raises:
+            UndefinedTable: there is no such table.
+        """
+        with ExitStack() as turn:
+            try:
+                turn.enter_context(in_turn(self._path(name), wait))
+            except FolderGone:
+                raise self._undefined(name) from None
+            yield
 
     def drop(self, name: str) -> None:
         """Remove a table.

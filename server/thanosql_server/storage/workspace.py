@@ -11,6 +11,7 @@ from thanosql_server.storage.hub import Hubs
 from thanosql_server.storage.indexes import IndexStore
 from thanosql_server.storage.models import ModelStore
 from thanosql_server.storage.paths import OUR_FOLDER, PathPolicy
+from thanosql_server.storage.remote_files import RemoteFiles
 from thanosql_server.storage.schemas import SchemaStore
 from thanosql_server.storage.scratch import Scratch
 from thanosql_server.storage.unfinished import Unfinished
@@ -33,6 +34,7 @@ class Workspace:
         indexes: all indexes of tables.
         models: all models.
         hubs: where data sets and models can be had.
+        remote: which files of other machines statements may read.
         unfinished: what interrupted statements have embedded.
         scratch: where files grow until they are whole.
     """
@@ -42,6 +44,7 @@ class Workspace:
     indexes: IndexStore
     models: ModelStore
     hubs: Hubs
+    remote: RemoteFiles
     unfinished: Unfinished
     scratch: Scratch
     _spill: Scratch
@@ -63,12 +66,15 @@ class Workspace:
             models = ModelStore(ours / "models", scratch)
             paths = PathPolicy(config.workspace, config.allowed_paths, config.mounts)
             hubs = Hubs(config.hubs, ours / "downloads", scratch, paths, models)
+            remote = RemoteFiles(config.allowed_urls, config.max_fetched_bytes, scratch)
             unfinished = Unfinished(ours / "unfinished")
         except OSError as failure:
             raise InvalidValue(
                 f"the workspace '{config.workspace}' cannot be used: {failure.strerror}"
             ) from failure
-        return cls(paths, schemas, indexes, models, hubs, unfinished, scratch, spill)
+        return cls(
+            paths, schemas, indexes, models, hubs, remote, unfinished, scratch, spill
+        )
 
     @property
     def tables(self) -> TableStore:

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pytest
 
+from thanosql_server.control import Control
 from thanosql_server.errors import InvalidStatement
 
 
@@ -22,7 +23,7 @@ def test_planning_computes_no_constant(numbers):
     """Planning has no effects and takes no time: the vectors come when it runs."""
     plan = numbers.engine.plan("SELECT cosine_similarity(e, ?) AS s FROM t")
     with pytest.raises(InvalidStatement, match="has 1 parameter, but 0 values"):
-        list(plan.run(None))
+        list(plan.run(Control()))
 
 
 def test_types_are_learned_wherever_a_call_stands(numbers):

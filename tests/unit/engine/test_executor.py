@@ -131,9 +131,9 @@ def test_closing_cancels_the_thread_and_waits_for_it():
     assert ended == [True]
 
 
-def test_a_stream_that_ends_as_garbage_hands_back_a_loop_that_works(frame):
+def test_a_stream_that_ends_as_garbage_hands_back_a_working_loop(frame, monkeypatch):
     query = frame("SELECT 1 AS one")
-    executor._LOOPS._free.clear()
+    monkeypatch.setattr(executor, "_LOOPS", executor._Loops())
     held = [stream(query, query.schema(), Control())]
     next(held[0])
     time.sleep(0.3)  # until DataFusion holds nothing of it any more

@@ -165,7 +165,11 @@ def stream(
     plan: Plan, run: Run, running: Running, *, events: Events | None = None
 ) -> fl.GeneratorStream:
     """Return the stream of a plan's batches, with events for those who read them."""
-    return fl.GeneratorStream(plan.schema, _messages(plan, run, running, events))
+    messages = _messages(plan, run, running, events)
+    if plan.at_once:
+        # gRPC's thread then calls no Python code for each message; see `auth.Admitted`.
+        messages = iter(list(messages))
+    return fl.GeneratorStream(plan.schema, messages)
 
 
 def _messages(

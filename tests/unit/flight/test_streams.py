@@ -4,7 +4,7 @@ import pytest
 from tests.unit.flight.tiny_engine import PEOPLE
 from thanosql_server.callers import NOBODY_ASKED
 from thanosql_server.control import Control
-from thanosql_server.flight.streams import MAX_BATCH_BYTES, Events, cut
+from thanosql_server.flight.streams import MAX_BATCH_BYTES, Events, cut, plan_sets
 
 EXOTIC = pa.schema(
     {
@@ -124,3 +124,11 @@ def test_what_goes_wrong_at_once_is_told_as_ever(client):
     error, trailers = client.failure(lambda: client.execute("AT ONCE FAIL"))
     assert "a SyntaxError_ for you" in str(error)
     assert trailers["x-thanosql-sqlstate"] == ["42601"]
+
+
+@pytest.mark.parametrize("sets", [0, 1, 3])
+def test_rows_of_many_sets_are_not_taken_at_once(engine, sets):
+    plan = plan_sets(engine, "AT ONCE people", iter([()] * sets), Control())
+    assert not plan.at_once
+    rows = pa.Table.from_batches(plan.run(Control()), plan.schema)
+    assert rows == pa.concat_tables([PEOPLE] * sets or [PEOPLE.slice(0, 0)])

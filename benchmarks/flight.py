@@ -10,7 +10,7 @@ cache. All are measured in turns, so that a busy moment of the machine hits all 
 
 Latencies are medians of SELECT 1 from its text to its rows, with what a client of that
 kind does for it: a new cursor with our driver and ADBC, GetFlightInfo and DoGet with
-pyarrow. Our server keeps the plan of a query of constants, so there are the latencies
+pyarrow. Our server keeps the row of a query of constants, so there are the latencies
 of a text that nobody has sent before, too: SELECT 2, SELECT 3 and so on. The empty
 server is flight_floor.py: the least that a Flight server in Python takes.
 """

@@ -10,7 +10,7 @@ cache. All are measured in turns, so that a busy moment of the machine hits all 
 
 Latencies are medians of SELECT 1 from its text to its rows, with what a client of that
 kind does for it: a new cursor with our driver and ADBC, GetFlightInfo and DoGet with
-pyarrow. Our server keeps the plan of a query of constants, so there are the latencies
+pyarrow. Our server keeps the row of a query of constants, so there are the latencies
 of a text that nobody has sent before, too: SELECT 2, SELECT 3 and so on. The empty
 server is flight_floor.py: the least that a Flight server in Python takes.
 """
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import re
 import socket
 import statistics
@@ -58,12 +59,12 @@ SERVE = "import sys; from thanosql.cli import main; sys.exit(main())"
 
 
 def write_table(path, millions):
-    random = np.random.default_rng(0)
+    numbers = np.random.default_rng(0)
     names = [f"c{n}" for n in range(COLUMNS)]
     schema = pa.schema([(n, pa.float64()) for n in names])
     with pq.ParquetWriter(path, schema, compression="none") as writer:
         for _ in range(millions):
-            columns = [random.random(PART) for _ in names]
+            columns = [numbers.random(PART) for _ in names]
             writer.write_batch(pa.record_batch(columns, schema=schema))
 
 
@@ -232,12 +233,17 @@ def over_adbc(location, token=None):
 # ---- The measurements ------------------------------------------------------------
 
 
+def shuffled(clients):
+    """Return the clients in another order each time: some are busy after their turn."""
+    return random.sample(list(clients.items()), len(clients))
+
+
 def latencies(clients, rounds, calls, texts=None):
     """Return the median of a query in milliseconds, by client, taken in turns."""
     texts = texts or repeat("SELECT 1")
     taken = {name: [] for name in clients}
     for _ in range(rounds * TURNS):
-        for name, client in clients.items():
+        for name, client in shuffled(clients):
             for sql in islice(texts, calls // TURNS):
                 started = time.perf_counter()
                 client.one(sql)
@@ -249,7 +255,7 @@ def rates(clients, rounds, expected):
     """Return the best rate of reading the table in GB/s, by client, in turns."""
     best = dict.fromkeys(clients, 0.0)
     for _ in range(rounds):
-        for name, client in clients.items():
+        for name, client in shuffled(clients):
             started = time.perf_counter()
             size = sum(batch.nbytes for batch in client.batches("SELECT * FROM big"))
             seconds = time.perf_counter() - started

@@ -65,7 +65,7 @@ class ConstantQueries:
         if known is None or parameters:
             return None
         check_statement(known.statement, control)
-        return Plan(known.row.schema, known.run)
+        return Plan(known.row.schema, known.run, at_once=True)
 
     def learn(
         self, planning: Planning, statement: SelectStatement, frame: DataFrame

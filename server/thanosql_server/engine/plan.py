@@ -30,12 +30,14 @@ class Plan:
         execute: runs the statement; see `run`.
         lasts: whether it may also run a little later, with another leash: it then
             reads tables as they were when it was made, and changes nothing.
+        at_once: whether its rows are few and known, so that running it takes no time.
     """
 
     schema: pa.Schema
     execute: Callable[[Control], Iterator[pa.RecordBatch | None]] = field(repr=False)
     parameters: pa.Schema = NO_ROWS
     lasts: bool = False
+    at_once: bool = False
 
     @property
     def returns_rows(self) -> bool:

@@ -71,17 +71,19 @@ def _session(headers: Mapping[str, list[Any]]) -> str:
 
 
 class Admitted(fl.ServerMiddleware):  # type: ignore[misc] # pyarrow is not typed
-    """Carries the caller to the handler, and a signed token to the client."""
+    """Carries the caller to the handler, and a signed token to the client.
+
+    Attributes:
+        caller: who makes the call.
+        sending_headers: returns the headers of the answer. No function of ours: for
+            each that a thread of gRPC calls, Python maps memory for its frames and
+            gives it back, and that takes longer than such a function.
+    """
 
     def __init__(self, caller: Caller, bearer: bytes | None) -> None:
         self.caller = caller
-        self._bearer = bearer
-
-    def sending_headers(self) -> dict[str, bytes]:
-        """Return the headers of the answer."""
-        if self._bearer is None:
-            return {}
-        return {"authorization": b"Bearer " + self._bearer}
+        token = {} if bearer is None else {"authorization": b"Bearer " + bearer}
+        self.sending_headers = token.copy
 
 
 def caller_of(context: Any) -> Caller:
@@ -140,9 +142,9 @@ class Handshake(fl.ServerAuthHandler):  # type: ignore[misc] # as above
             bearer = self._gate.open_session(_payload(payload))
         outgoing.write(bearer)
 
-    def is_valid(self, token: bytes) -> bytes:
-        """Return the peer's identity: everybody is the same, and was checked before."""
-        return b""
+    is_valid = staticmethod(bytes)
+    """Returns the peer's identity, which nobody asks for: callers were checked before.
+    No function of ours, for the reason that `Admitted` gives."""
 
 
 def _payload(payload: bytes) -> Credentials:

@@ -17,7 +17,7 @@ from thanosql_server.flight.parameters import sets_of
 from thanosql_server.flight.status import border
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import TypeAlias
 
     from thanosql_server.control import Control
@@ -58,7 +58,7 @@ def plan_sets(
     try:
         parameters = next(sets)
     except StopIteration:
-        return replace(engine.plan(query, None, control), execute=_run_nothing)
+        return _as_often(engine.plan(query, None, control), _run_nothing)
     first = engine.plan(query, parameters, control)
 
     def plans() -> Iterator[Plan]:
@@ -66,7 +66,12 @@ def plan_sets(
         for more in sets:
             yield _like(first, engine.plan(query, more, control))
 
-    return replace(first, execute=lambda control: _run_all(plans(), control))
+    return _as_often(first, lambda control: _run_all(plans(), control))
+
+
+def _as_often(plan: Plan, execute: Callable[[Control], Steps]) -> Plan:
+    """Return the plan that runs as often as there are sets: once only, by and by."""
+    return replace(plan, execute=execute, lasts=False, at_once=False)
 
 
 def plan_batches(
@@ -165,7 +170,11 @@ def stream(
     plan: Plan, run: Run, running: Running, *, events: Events | None = None
 ) -> fl.GeneratorStream:
     """Return the stream of a plan's batches, with events for those who read them."""
-    return fl.GeneratorStream(plan.schema, _messages(plan, run, running, events))
+    messages = _messages(plan, run, running, events)
+    if plan.at_once:
+        # gRPC's thread then calls no Python code for each message; see `auth.Admitted`.
+        messages = iter(list(messages))
+    return fl.GeneratorStream(plan.schema, messages)
 
 
 def _messages(

@@ -1,8 +1,10 @@
 import pyarrow as pa
 import pytest
 
+from tests.unit.flight.tiny_engine import PEOPLE
+from thanosql_server.callers import NOBODY_ASKED
 from thanosql_server.control import Control
-from thanosql_server.flight.streams import MAX_BATCH_BYTES, Events, cut
+from thanosql_server.flight.streams import MAX_BATCH_BYTES, Events, cut, plan_sets
 
 EXOTIC = pa.schema(
     {
@@ -107,3 +109,26 @@ def test_plan_that_breaks_its_word_is_a_fault_of_ours(client, engine, caplog):
     error, _ = client.failure(lambda: client.execute("ODD"))
     assert "internal error; the server's log has it under id" in str(error)
     assert "the plan announced" in caplog.text
+
+
+def test_rows_that_are_known_are_taken_before_the_stream_begins(client, engine):
+    table, events = client.execute("AT ONCE people")
+    assert table == PEOPLE
+    assert [event.WhichOneof("kind") for event in events] == ["completed"]
+    assert client.query("AT ONCE people") == PEOPLE
+    entries = engine.activity.entries(NOBODY_ASKED)
+    assert [(entry.state, entry.rows) for entry in entries] == [("finished", 3)] * 2
+
+
+def test_what_goes_wrong_at_once_is_told_as_ever(client):
+    error, trailers = client.failure(lambda: client.execute("AT ONCE FAIL"))
+    assert "a SyntaxError_ for you" in str(error)
+    assert trailers["x-thanosql-sqlstate"] == ["42601"]
+
+
+@pytest.mark.parametrize("sets", [0, 1, 3])
+def test_rows_of_many_sets_are_not_taken_at_once(engine, sets):
+    plan = plan_sets(engine, "AT ONCE people", iter([()] * sets), Control())
+    assert not plan.at_once
+    rows = pa.Table.from_batches(plan.run(Control()), plan.schema)
+    assert rows == pa.concat_tables([PEOPLE] * sets or [PEOPLE.slice(0, 0)])

@@ -66,6 +66,13 @@ class TinyEngine:
     def lasting(self, parameters, name):
         return replace(self.select(parameters, name), lasts=True)
 
+    def at_once(self, parameters, name):
+        if name == "FAIL":
+            plan = self.fail(parameters, "LATER", "SyntaxError_")
+        else:
+            plan = self.select(parameters, name)
+        return replace(plan, at_once=True)
+
     def plan_rows(self, sql, rows, control=None):
         return None  # every row on its own
 
@@ -141,6 +148,7 @@ class TinyEngine:
     STATEMENTS = (
         (r"SELECT \* FROM (\w+)", select),
         (r"LASTING (\w+)", lasting),
+        (r"AT ONCE (\w+)", at_once),
         (r"ECHO ([? ]+)", echo),
         (r"INSERT INTO (\w+) VALUES \(\?, \?\)", insert),
         (r"DROP TABLE (\w+)", drop),

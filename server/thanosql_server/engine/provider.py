@@ -23,7 +23,7 @@ from thanosql_server.storage.facts import without_facts
 from thanosql_server.storage.tables import ROW_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from thanosql_server.search.exact import Comparison
     from thanosql_server.settings import Settings
@@ -94,6 +94,8 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
         self.failure: Exception | None = None
         self.nearest = COMPARING
         self.control = Control()
+        self.searched: Callable[[pc.Expression | None], None] = _unnoticed
+        """Told after a search with a top-k hint which filter it had."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -167,6 +169,10 @@ class StreamTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
     ) -> pads.Scanner:
         """Return the one scan of the rows."""
         return pads.Scanner.from_batches(self._rows, columns=columns, filter=filter)
+
+
+def _unnoticed(filter: pc.Expression | None) -> None:
+    pass
 
 
 def _expression(filter: Any) -> pc.Expression | None:
@@ -248,4 +254,5 @@ class _Scanner:
             *wishes(comparison, source.control),
         )
         (found,) = source.nearest.find(search, source.control)
+        source.searched(self.filter)
         yield source.table.take(found.rows(), self.projected_schema.names)

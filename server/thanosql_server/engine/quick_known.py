@@ -206,11 +206,9 @@ def _understood(
     # A view may be replaced, and its text is not that of the statement.
     if len(functions) != 1 or planning.catalog.reading.used != {(SCHEMA, table.name)}:
         return None
-    model = None
-    if search is not None:
-        model = planning.environment.models.find(search.model, control=planning.control)
-        if model.model.version == NOT_FETCHED:
-            return None
+    model = None if search is None else _model(planning, search)
+    if search is not None and model is None:
+        return None
     dim = dim_of(table.schema.field(top_k.column).type)
     schema = frame.schema()
     shown = outputs(plan, schema.names, functions[0], top_k.column)
@@ -228,6 +226,15 @@ def _understood(
         shown,
         model=model,
     )
+
+
+def _model(planning: Planning, search: Search) -> ModelHandle | None:
+    """Return the model of a SEARCH; None if it was deleted meanwhile."""
+    models = planning.environment.workspace.models
+    if not models.exists(search.model.lower()):
+        return None
+    model = planning.environment.models.find(search.model)
+    return None if model.model.version == NOT_FETCHED else model
 
 
 def _takes_parameter(planning: Planning, function: str) -> bool:

@@ -131,6 +131,46 @@ def again_dim(again):
     return table.schema.field("m_clipen").type.list_size
 
 
+FILTERED = [
+    "cat < '2'",
+    "id > 50 AND NOT cat IN ('1', '20', '33') OR id BETWEEN 5 AND 9",
+    "cat LIKE '1%' AND id IS NOT NULL AND id + 1 < 2000",
+    "CAST(id AS DOUBLE) * 2 < 1000.5",
+    "id < 0",
+    "id = -1 OR id = 20",
+]
+
+
+@pytest.mark.parametrize("where", FILTERED)
+def test_another_text_with_conditions_is_not_planned(again, where):
+    sql = ID + f"SELECT * FROM t WHERE {where.replace('{', '{{')}) ORDER BY s DESC "
+    again.run((sql + "LIMIT 7").format("a yellow star"))
+    quick = [again.same((sql + "LIMIT 7").format(text)) for text in TEXTS]
+    assert all(quick) or not any(quick)
+    assert all(quick) or "+ 1" in where or "CAST" in where
+    outside = ID + CLOSED.replace(") ORDER", f") WHERE {where} ORDER")
+    for text in TEXTS:
+        again.same(outside.format(text))
+    again.same(outside.format("x").replace(where, "id > 2000"))
+    list(again.engine.plan("DELETE FROM t WHERE id % 2 = 0").run(Control()))
+    again.same(outside.format("x"))
+
+
+def test_conditions_that_depend_on_the_moment_are_planned(again):
+    for where in (
+        "now() > TIMESTAMP '2020-01-01 00:00:00' AND id > 5",
+        "CAST(current_date AS VARCHAR) > cat",
+        "cat < CAST(now() AS VARCHAR)",
+        "id > random()",
+        "m_clipen_similarity1 > 0.3",
+        "id IN (SELECT id FROM t WHERE cat > '2')",
+        "upper(cat) > '2'",
+    ):
+        sql = ID + CLOSED.replace(") ORDER", f") WHERE {where} ORDER")
+        assert not again.same(sql.format("x")), where
+        assert not again.same(sql.format("a red circle")), where
+
+
 OTHERS = [
     ID.replace("'{}'", '"{}"') + CLOSED,
     ID.replace("'{}'", "['{}', 'x']") + CLOSED,

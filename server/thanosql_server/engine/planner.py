@@ -29,6 +29,10 @@ _PASS_THROUGH = {"Projection", "SubqueryAlias"}
 _TO_FLOAT = (" AS Float32)", " AS Float64)")
 _SEARCHED = _PASS_THROUGH | {"Sort", "Filter"}
 """What stands between the k best rows and the table that they are from."""
+_LASTING = {"Alias", "Between", "BinaryExpr", "Cast", "Column", "InList"} | {
+    *("IsNotNull", "IsNull", "Like", "Literal", "Negative", "Not")
+}
+"""Expressions without functions."""
 _ORDER_KEEPING = _PASS_THROUGH | {"Filter", "Limit", "TableScan", "EmptyRelation"}
 
 
@@ -121,12 +125,12 @@ def outputs(
         column: the table's column of vectors.
 
     Returns:
-        None if the plan does anything else.
+        None if the plan does anything else; the table may have a filter.
     """
     chain = list(nodes(plan))
     kinds = [kind(node) for node in chain]
     scan: Any = chain[-1].to_variant()
-    if kinds[-1] != "TableScan" or scan.filters() or kinds.count("Sort") != 1:
+    if kinds[-1] != "TableScan" or scan.fetch() or kinds.count("Sort") != 1:
         return None
     if not set(kinds[:-1]) <= _PASS_THROUGH | {"Sort"}:
         return None
@@ -137,6 +141,31 @@ def outputs(
             return None
         shown.append(one.column)
     return tuple(shown)
+
+
+def is_filtered(plan: LogicalPlan) -> bool:
+    """Return whether the table of a plan that reads one has a filter."""
+    scan: Any = list(_nodes(plan))[-1].to_variant()
+    return bool(scan.filters())
+
+
+def has_lasting_conditions(plan: LogicalPlan) -> bool:
+    """Return whether the conditions of a plan say the same whenever they are planned.
+
+    Args:
+        plan: the plan as written: once it is optimized, `now()` is a constant.
+    """
+    for node in _nodes(plan):
+        if _kind(node) != "Filter":
+            continue
+        variant: Any = node.to_variant()
+        pending = [variant.predicate()]
+        while pending:
+            one = pending.pop()
+            if one.variant_name() not in _LASTING:
+                return False
+            pending.extend(_operands(one))
+    return True
 
 
 class _Shown(NamedTuple):

@@ -95,6 +95,8 @@ class LanceTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
         self.failure: Exception | None = None
         self.nearest = COMPARING
         self.control = Control()
+        self.searched: Callable[[pc.Expression | None], None] = _unnoticed
+        """Told after a search with a top-k hint which filter it had."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -173,6 +175,10 @@ class StreamTable(pads.Dataset):  # type: ignore[misc] # pyarrow has no types
     ) -> pads.Scanner:
         """Return the one scan of the rows."""
         return pads.Scanner.from_batches(self._rows, columns=columns, filter=filter)
+
+
+def _unnoticed(filter: pc.Expression | None) -> None:
+    pass
 
 
 def _expression(filter: Any) -> pc.Expression | None:
@@ -254,4 +260,5 @@ class _Scanner:
             *wishes(comparison, source.control),
         )
         (found,) = source.nearest.find(search, source.control)
+        source.searched(self.filter)
         yield source.table.take(found.rows(), self.projected_schema.names)

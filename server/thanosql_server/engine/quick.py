@@ -150,6 +150,7 @@ class QuickSearches:
                 known.column,
                 np.empty((0, known.dim), np.float32),
                 known.k,
+                known.filter,
                 measure=known.comparison.measure,
                 strict=known.comparison.strict,
                 ef=ef,

@@ -14,7 +14,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from thanosql_server.engine.models import NOT_FETCHED
-from thanosql_server.engine.planner import outputs
+from thanosql_server.engine.planner import (
+    has_lasting_conditions,
+    is_filtered,
+    outputs,
+)
 from thanosql_server.engine.session import SCHEMA
 from thanosql_server.search.vectors import dim_of
 from thanosql_server.sql.nodes import Parameter, Search, SelectStatement
@@ -22,6 +26,7 @@ from thanosql_server.sql.nodes import Parameter, Search, SelectStatement
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
     from datafusion import DataFrame, LogicalPlan
     from numpy.typing import NDArray
 
@@ -63,6 +68,7 @@ class Known:
         comparison: as it was planned; its vector changes.
         k: how many rows.
         outputs: columns of the table, None for the score.
+        filter: keeps the rows for which it is true.
         model: what embeds the text that is searched for; None for a vector.
     """
 
@@ -75,6 +81,7 @@ class Known:
     comparison: Comparison
     k: int
     outputs: tuple[str | None, ...]
+    filter: pc.Expression | None = None
     model: ModelHandle | None = None
 
 
@@ -131,6 +138,15 @@ class KnownTexts:
         known = _understood(planning, statement, frame, plan, hint)
         if known is None:
             return
+        if not is_filtered(plan):
+            self._remember(form, known)
+        elif has_lasting_conditions(frame.logical_plan()):
+            # DataFusion makes an expression of the filter only when it runs.
+            hint.table.searched = lambda filter: self._remember(
+                form, replace(known, filter=filter)
+            )
+
+    def _remember(self, form: Form, known: Known) -> None:
         with self._lock:
             self._known.pop(form, None)
             while len(self._known) >= MOST_KNOWN:
@@ -190,11 +206,9 @@ def _understood(
     # A view may be replaced, and its text is not that of the statement.
     if len(functions) != 1 or planning.catalog.reading.used != {(SCHEMA, table.name)}:
         return None
-    model = None
-    if search is not None:
-        model = planning.environment.models.find(search.model, control=planning.control)
-        if model.model.version == NOT_FETCHED:
-            return None
+    model = None if search is None else _model(planning, search)
+    if search is not None and model is None:
+        return None
     dim = dim_of(table.schema.field(top_k.column).type)
     schema = frame.schema()
     shown = outputs(plan, schema.names, functions[0], top_k.column)
@@ -210,8 +224,17 @@ def _understood(
         replace(top_k.comparison, query=_no_vector),
         top_k.k,
         shown,
-        model,
+        model=model,
     )
+
+
+def _model(planning: Planning, search: Search) -> ModelHandle | None:
+    """Return the model of a SEARCH; None if it was deleted meanwhile."""
+    models = planning.environment.workspace.models
+    if not models.exists(search.model.lower()):
+        return None
+    model = planning.environment.models.find(search.model)
+    return None if model.model.version == NOT_FETCHED else model
 
 
 def _takes_parameter(planning: Planning, function: str) -> bool:

@@ -137,8 +137,10 @@ class Nearest:
     def is_quick(self, search: Search) -> bool:
         """Return whether a search takes no longer than a few milliseconds.
 
-        It does not if it has anything to read first.
+        It does not if it has anything to read first, or a filter to run.
         """
+        if search.filter is not None:
+            return False
         table, column, graphs = search.table, search.column, self._graphs
         if graphs is not None and graphs.is_ready(table, column, search.measure):
             return not search.exact

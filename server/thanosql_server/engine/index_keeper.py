@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 FEWEST_PENDING, SHARE_PENDING = 1000, 100
 """So many rows, or one of so many indexed, are put in together."""
 
+PAUSE_SECONDS = 0.1
+"""Between two looks at the indexes, however often tables change."""
+
 RETRY_SECONDS = 2.0
 """After which an index is looked at again that somebody else was at."""
 
@@ -55,6 +58,7 @@ class IndexKeeper:
         self._budget = budget
         self._lock = threading.Lock()
         self._wanted = threading.Event()
+        self._closing = threading.Event()
         self._control = Control()
         self._thread: threading.Thread | None = None
         self._failed: dict[str, int] = {}
@@ -75,6 +79,7 @@ class IndexKeeper:
         with self._lock:
             self._control.cancel()
             thread = self._thread
+        self._closing.set()
         self._wanted.set()
         if thread is not None:
             thread.join()
@@ -92,6 +97,7 @@ class IndexKeeper:
                 return
             except Exception:
                 logger.exception("the indexes could not be looked at")
+            self._closing.wait(PAUSE_SECONDS)
 
     def _tend(self, index: Index) -> None:
         """Renew one index if it wants it."""

@@ -122,7 +122,7 @@ class TableStore:
         Raises:
             UndefinedTable: there is no such table.
             InvalidValue: there is no such version, or no longer.
-            InternalError: its files are damaged.
+            DamagedTable: its files are damaged.
         """
         path = self.folder_of(name)
         with translated("opening", name):

@@ -8,8 +8,8 @@ import pytest
 from thanosql_server.control import Control
 from thanosql_server.errors import (
     Cancelled,
+    DamagedTable,
     DuplicateObject,
-    InternalError,
     InvalidData,
     InvalidStatement,
     NotSupported,
@@ -175,7 +175,7 @@ def test_a_damaged_table_says_so_and_leaves_the_others_alone(numbers):
     folder = numbers.config.workspace / ".thanosql" / "tables" / "b.lance"
     for file in (folder / "_versions").iterdir():
         file.write_bytes(b"not a manifest")
-    with pytest.raises(InternalError, match="table 'b'"):
+    with pytest.raises(DamagedTable, match="table 'b'"):
         numbers("SELECT * FROM b")
     assert numbers.rows("SELECT count(*) FROM t") == [(ROWS,)]
     assert ("t",) in numbers.rows("LIST TABLE")

@@ -99,6 +99,13 @@ class Filler:
                 time.sleep(LONGEST_PAUSE * attempt / ATTEMPTS)
         return self._once(space, name, column, scope, control)
 
+    def forget_saved(self, space: Space, table: Table, column: Generated) -> None:
+        """Remove embeddings of rows that have been committed, if some are left."""
+        build = self.freshness.current(column)
+        if build is not None:
+            identity = _identity(space, table, column, build)
+            self.workspace.unfinished.drop(*identity, dim=column.dim)
+
     def _once(
         self, space: Space, name: str, column: str, scope: Scope, control: Control
     ) -> int:
@@ -116,6 +123,13 @@ class Filler:
         return _Filling(self, space, table, found[0], handle, scope, control).run()
 
 
+def _identity(
+    space: Space, table: Table, column: Generated, build: int
+) -> tuple[str, ...]:
+    """Return what tells the embeddings of a column, by a build of a model."""
+    return table.name, space.schema, column.column, column.function, str(build)
+
+
 @dataclass(frozen=True)
 class _Filling:
     """One commit of embeddings."""
@@ -130,12 +144,13 @@ class _Filling:
 
     def run(self) -> int:
         rows, origins = self._wanted()
-        if not len(rows):
-            return 0
-        what = (self.space.schema, self.column.column, self.column.function)
-        identity = (*what, str(self._build))
+        identity = _identity(self.space, self.table, self.column, self._build)
         unfinished = self.filler.workspace.unfinished
-        with unfinished.held(self.table.name, *identity, dim=self.column.dim) as saved:
+        if not len(rows):
+            # Another filler may have been faster with what this one has saved.
+            unfinished.drop(*identity, dim=self.column.dim)
+            return 0
+        with unfinished.held(*identity, dim=self.column.dim) as saved:
             if self.scope is Scope.ALL:
                 saved.clear()
             records = saved.find(origins)

@@ -74,6 +74,7 @@ class FreshKeeper:
         self._busy: tuple[str, str] | None = None
         self._troubles: dict[tuple[str, str], Trouble] = {}
         self._refreshed: dict[tuple[str, str], float] = {}
+        self._tidied: set[tuple[str, str]] = set()
         self._closing = threading.Event()
         self._control = Control()
         self._thread: threading.Thread | None = None
@@ -199,6 +200,9 @@ class FreshKeeper:
                 if todo <= most_at_once(table.count_rows()):
                     return True
                 table = space.tables.open(name)
+            if place not in self._tidied:
+                filler.forget_saved(space, table, column)
+                self._tidied.add(place)
         except (Conflict, UndefinedTable) as meanwhile:
             logger.debug("column '%s': %s", column.column, meanwhile)
             return False

@@ -145,7 +145,7 @@ def outputs(
 
 def is_filtered(plan: LogicalPlan) -> bool:
     """Return whether the table of a plan that reads one has a filter."""
-    scan: Any = list(_nodes(plan))[-1].to_variant()
+    scan: Any = list(nodes(plan))[-1].to_variant()
     return bool(scan.filters())
 
 
@@ -155,8 +155,8 @@ def has_lasting_conditions(plan: LogicalPlan) -> bool:
     Args:
         plan: the plan as written: once it is optimized, `now()` is a constant.
     """
-    for node in _nodes(plan):
-        if _kind(node) != "Filter":
+    for node in nodes(plan):
+        if kind(node) != "Filter":
             continue
         variant: Any = node.to_variant()
         pending = [variant.predicate()]

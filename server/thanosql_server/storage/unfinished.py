@@ -11,6 +11,7 @@ changed since is not found. Records are read up to the first that is torn or dam
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -59,8 +60,7 @@ class Unfinished:
             Conflict: another statement is making them now.
             ResourceExhausted: the disk is full, here or in the block.
         """
-        key = "\0".join([table, *what, str(dim)]).encode()
-        folder = self._folder / hashlib.sha256(key).hexdigest()[:32]
+        folder = self._of(table, *what, str(dim))
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with locked(folder, exclusive=True, wait=False), _full_disk():
@@ -78,6 +78,22 @@ class Unfinished:
                 f"another statement converts table '{table}' right now; wait for it, "
                 "or run the statement again"
             ) from None
+
+    def drop(self, table: str, *what: str, dim: int) -> None:
+        """Remove what was saved for rows that have been committed since.
+
+        Arguments are as for `held`; while the statement runs, nothing is done.
+        """
+        folder = self._of(table, *what, str(dim))
+        with (
+            contextlib.suppress(FolderBusy, FolderGone),
+            locked(folder, exclusive=True, wait=False),
+        ):
+            remove_tree(folder)
+
+    def _of(self, *identity: str) -> Path:
+        key = "\0".join(identity).encode()
+        return self._folder / hashlib.sha256(key).hexdigest()[:32]
 
 
 class SavedEmbeddings:

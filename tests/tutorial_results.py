@@ -1,4 +1,4 @@
-"""What each statement of the five tutorials gives, by the rules of docs/sql.md.
+"""What each statement of the five tutorials gives, by the rules of docs/sql.
 
     python -m tests.tutorial_results      runs them all and prints one line for each
 

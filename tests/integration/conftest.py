@@ -104,7 +104,7 @@ def scenes_folder(tmp_path_factory):
     shutil.copytree(DEMO_CLIP, folder / ".thanosql" / "models" / "demo_clip" / "v1")
     write_scenes(folder / "scenes", "scenes", "scenes", held_out_scenes(SCENES))
     picture = min((folder / "scenes").rglob("*.jpg"))
-    shutil.copy(picture, folder / "scenes" / "1.jpg")  # as docs/sql.md has it
+    shutil.copy(picture, folder / "scenes" / "1.jpg")  # as docs/sql has it
     return folder
 
 

@@ -24,7 +24,7 @@ from thanosql_server.engine.faults import translate
 from thanosql_server.engine.generated import refuse_assigned
 from thanosql_server.engine.places import place_of
 from thanosql_server.engine.provider import ROW_ID_FIELD
-from thanosql_server.engine.targets import at, column_of, opened
+from thanosql_server.engine.targets import at, column_of, opened, refuse_view
 from thanosql_server.errors import Conflict, InvalidStatement
 from thanosql_server.sql.names import quote
 from thanosql_server.sql.tokens import tokenize
@@ -100,6 +100,8 @@ def truncate(planning: Planning, node: Truncate) -> Plan:
     places = [place_of(workspace, table) for table in node.tables]
 
     def work(control: Control) -> int:
+        for place, name in zip(places, node.tables, strict=True):
+            refuse_view(place, name, "cannot be changed; change the tables it reads")
         found = [
             at(table.position, partial(place.tables.open, place.name))
             for table, place in zip(node.tables, places, strict=True)

@@ -68,6 +68,10 @@ UPDATE eights SET label = 1
 -- 'eights' is a view and cannot be changed; change the tables it reads
 DELETE FROM eights
 
+-- ProgrammingError 42000 1,10
+-- 'eights' is a view and cannot be changed; change the tables it reads
+TRUNCATE eights
+
 -- ProgrammingError 42000 1,13
 -- 'eights' is a view and cannot be changed; change the tables it reads
 ALTER TABLE eights DROP label

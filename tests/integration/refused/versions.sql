@@ -28,7 +28,7 @@ SELECT * FROM thanosql.models VERSION AS OF 1
 -- there is no table 'tset'; did you mean 'test'?
 SHOW VERSIONS tset
 
--- ProgrammingError 42601 1,15
+-- ProgrammingError 42601 1,14
 -- expected a table name, found end of statement
 SHOW VERSIONS
 

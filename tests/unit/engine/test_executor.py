@@ -133,14 +133,16 @@ def test_closing_cancels_the_thread_and_waits_for_it():
 
 def test_a_stream_that_ends_as_garbage_hands_back_a_working_loop(frame, monkeypatch):
     query = frame("SELECT 1 AS one")
-    monkeypatch.setattr(executor, "_LOOPS", executor._Loops())
+    loops = executor._Loops()
+    monkeypatch.setattr(executor, "_LOOPS", loops)
     held = [stream(query, query.schema(), Control())]
     next(held[0])
     time.sleep(0.3)  # until DataFusion holds nothing of it any more
     held.append(held)  # only the garbage collector takes this away
     del held
     gc.collect()
-    [loop] = executor._LOOPS._free
+    [loop] = loops._free
     assert not loop.is_closed()
     again = stream(query, query.schema(), Control())
     assert sum(batch.num_rows for batch in again if batch is not None) == 1
+    loop.close()

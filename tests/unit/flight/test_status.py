@@ -32,6 +32,8 @@ RAISED = {
     "InvalidData": INVALID_ARGUMENT,
     "NotNullViolation": INVALID_ARGUMENT,
     "UndefinedKey": INVALID_ARGUMENT,
+    "DependentObjects": INVALID_ARGUMENT,
+    "GeneratedAlways": INVALID_ARGUMENT,
     "RowMatchedTwice": INVALID_ARGUMENT,
     "PermissionDenied": fl.FlightUnauthorizedError,
     "Unauthenticated": fl.FlightUnauthenticatedError,

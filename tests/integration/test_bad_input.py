@@ -50,6 +50,12 @@ def write_bad_files(folder):
     for name, content in files.items():
         (folder / name).write_bytes(content)
     (folder / "no_pictures").mkdir()
+    (folder / "months").mkdir()
+    (folder / "months" / "may.csv").write_text("id,price\n1,2\n")
+    (folder / "months" / "june.csv").write_text("id,cost\n1,2\n")
+    (folder / "kinds").mkdir()
+    (folder / "kinds" / "a.csv").write_text("id\n1\n")
+    (folder / "kinds" / "b.jsonl").write_text('{"id": 1}\n')
     outside = folder.parent / "outside"
     outside.mkdir()
     (outside / "secret.csv").write_text("secret\n1\n")

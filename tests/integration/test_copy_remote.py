@@ -150,6 +150,13 @@ def test_what_a_server_answers_wrongly_is_told(cursor, web, path, state, sentenc
     assert sentence.format(web=web) in found[1]
 
 
+def test_a_pattern_of_a_web_server_is_refused(cursor, web):
+    for path in ("*.csv", "[a-z].csv", "**/t.csv"):
+        state, sentence = refused(cursor, f"{web}/data/{path}")
+        assert state == "0A000"
+        assert "web servers do not list their files" in sentence
+
+
 def test_without_a_list_nothing_is_read(tmp_path):
     with thanosql.connect(tmp_path) as connection, connection.cursor() as cursor:
         for address in ("https://example.org/t.csv", "s3://bucket/t.csv"):
@@ -231,8 +238,9 @@ def test_objects_of_an_allowed_bucket_are_read(store, tmp_path, monkeypatch):
         system.create_dir(bucket)
         with system.open_output_stream(f"{bucket}/data/t.parquet") as file:
             pq.write_table(pa.table({"n": range(5)}), file)
-    with system.open_output_stream("open/data/t.csv") as file:
-        file.write(CSV)
+    for name in ("t.csv", "deep/u.csv"):
+        with system.open_output_stream(f"open/data/{name}") as file:
+            file.write(CSV)
     allowed = ["s3://open/data"]
     with (
         thanosql.connect(tmp_path, allowed_urls=allowed) as connection,
@@ -241,8 +249,19 @@ def test_objects_of_an_allowed_bucket_are_read(store, tmp_path, monkeypatch):
         assert cursor.execute("COPY p FROM 's3://open/data/t.parquet'").rowcount == 5
         assert cursor.execute("SELECT sum(n) FROM p").fetchall() == [(10,)]
         assert cursor.execute("COPY c FROM 's3://open/data/t.csv'").rowcount == 2
+        cursor.execute("COPY m OPTIONS(filename=True) FROM 's3://open/data/**/*.csv'")
+        found = cursor.execute("SELECT a, filename FROM m").fetchall()
+        names = ["s3://open/data/deep/u.csv"] * 2 + ["s3://open/data/t.csv"] * 2
+        assert found == [(n, name) for n, name in zip([1, 2, 1, 2], names, strict=True)]
+        assert cursor.execute("COPY n FROM 's3://open/data/?.csv'").rowcount == 2
         for address, state in [
             ("s3://open/data/nothing.csv", "58P01"),
+            ("s3://open/data/*.tsv", "58P01"),
+            ("s3://open/data/*", "22023"),
+            ("s3://closed/data/*.parquet", "42501"),
+            ("s3://open/*/t.csv", "42501"),
+            ("s3://*/data/t.csv", "42501"),
+            ("s3://open/data/*/../../*.parquet", "42501"),
             ("s3://closed/data/t.parquet", "42501"),
             ("s3://open/t.parquet", "42501"),
             ("s3://open/data/../t.parquet", "42501"),

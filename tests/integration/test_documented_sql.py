@@ -9,6 +9,8 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import thanosql
@@ -58,6 +60,7 @@ def template(scenes_folder, digits, tmp_path_factory):
     shutil.copytree(simclr, models / "my_image_search_model" / "v1")
     (folder / "recordings").mkdir()
     write_wav(folder / "recordings" / "1.wav")
+    write_sales(folder)
     rows = [["day", "price"], [date(2026, 3, 1), 2.5], [date(2026, 3, 2), 3]]
     write_xlsx(folder / "prices.xlsx", {"February": rows[:1], "March": rows})
     with thanosql.connect(str(folder)) as connection, connection.cursor() as cursor:
@@ -65,6 +68,17 @@ def template(scenes_folder, digits, tmp_path_factory):
             cursor.execute(sql)
             assert cursor.warnings == []
     return folder
+
+
+def write_sales(folder):
+    """Write several files of one table, of three kinds."""
+    months = folder / "sales" / "2026"
+    months.mkdir(parents=True)
+    (folder / "events").mkdir()
+    for number, month in enumerate(("june", "may")):
+        (folder / "sales" / f"{month}.csv").write_text(f"id,cost\n{number},2.5\n")
+        (folder / "events" / f"{month}.jsonl").write_text(f'{{"id": {number}}}\n')
+        pq.write_table(pa.table({"id": [number]}), months / f"part-{number}.parquet")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -15,6 +15,7 @@ import pyarrow as pa
 from thanosql_server.engine import query as queries
 from thanosql_server.engine.columns import pick_image_column, pick_text_column
 from thanosql_server.engine.converting import embedded
+from thanosql_server.engine.copy_sources import SOURCE_OPTIONS, CopySource
 from thanosql_server.engine.executor import in_thread, reader
 from thanosql_server.engine.generated import require_unused
 from thanosql_server.engine.loading import APPEND, FAIL, REPLACE, load, reported
@@ -37,12 +38,10 @@ from thanosql_server.ml.families import family
 from thanosql_server.ml.placement import OPTIONS as PLACEMENT_OPTIONS
 from thanosql_server.ml.placement import require_device
 from thanosql_server.sql.names import embedding_column
-from thanosql_server.storage.importers import list_images, read_file
-from thanosql_server.storage.remote_files import is_remote
+from thanosql_server.storage.importers import list_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from thanosql_server.control import Control
     from thanosql_server.engine.places import Place
@@ -60,7 +59,7 @@ if TYPE_CHECKING:
     )
     from thanosql_server.sql.options import Options, Parameter
 
-COPY_OPTIONS = ("overwrite", "if_exists", "encoding", "file_type", "sheet")
+LOAD_OPTIONS = ("overwrite", "if_exists")
 CREATE_OPTIONS = (
     "path_type",
     "data_type",
@@ -86,24 +85,18 @@ def action(work: Callable[[Control], int], parameters: pa.Schema = NO_ROWS) -> P
 def copy(planning: Planning, node: Copy) -> Plan:
     """COPY t FROM 'file or folder': make or extend a table from files."""
     options = planning.bound(node.options)
-    options.require_known(COPY_OPTIONS, "COPY")
+    options.require_known((*LOAD_OPTIONS, *SOURCE_OPTIONS), "COPY")
     place = place_of(planning.environment.workspace, node.table)
     mode = _copy_mode(options)
     shown = path_of(planning, node.source, node.source_position)
 
-    remote = planning.environment.workspace.remote
-    is_far = is_remote(shown)
-    if is_far:
-        _at(node.source_position, partial(remote.require, shown))
+    source = CopySource(planning.environment.workspace, shown, options)
+    _at(node.source_position, source.require)
 
     def work(control: Control) -> int:
         with ExitStack() as kept:
-            near = None
-            if is_far:
-                fetched = remote.fetched(shown, control)
-                near = _at(node.source_position, partial(kept.enter_context, fetched))
-            source = _opened(planning, node, shown, near, options, control)
-            batches = reported(source, control, "copying")
+            read = _at(node.source_position, partial(source.open, kept, control))
+            batches = reported(read(), control, "copying")
             return load(planning, place, batches, mode, control)
 
     return action(work, text_parameters(node.parameter_count))
@@ -157,7 +150,7 @@ def create_table_using(planning: Planning, node: CreateTableUsing) -> Plan:
         if node.if_not_exists and place.tables.exists(place.name):
             return 0
         folder = _at(node.source_position, partial(paths.existing_folder, shown))
-        files = list_images(folder, shown, _extensions(options), paths)
+        files = list_images(folder, shown, options.texts("file_type") or None, paths)
         column = embedding_column(handle.name, handle.family.base)
         field = embedding_field(column, handle.dim, handle.name)
         present = environment.models.ensure(handle, control, position)
@@ -314,56 +307,9 @@ def _copy_mode(options: Options) -> str:
     return REPLACE if options.flag("overwrite", False) else mode
 
 
-def _extensions(options: Options) -> tuple[str, ...] | None:
-    return options.texts("file_type") or None
-
-
 def _require(options: Options, name: str, only: str) -> None:
     if options.text(name, only) != only:
         raise options.invalid(name, f"'{only}'")
-
-
-def _opened(
-    planning: Planning,
-    node: Copy,
-    shown: str,
-    fetched: Path | None,
-    options: Options,
-    control: Control,
-) -> pa.RecordBatchReader:
-    """Return the rows of the user's file, or one row per picture of a folder."""
-    paths = planning.environment.workspace.paths
-    path: Path = fetched or _at(node.source_position, partial(paths.resolve, shown))
-    if path.is_dir():
-        _refuse_sheet(options, shown)
-        return list_images(path, shown, _extensions(options), paths)
-    if "file_type" in options:
-        raise InvalidStatement(
-            f"option 'file_type' chooses pictures of a folder, and '{shown}' is a file",
-            position=options.position("file_type"),
-        )
-    if fetched is None:
-        path = _at(node.source_position, partial(paths.existing_file, shown))
-    encoding = options.text("encoding", "utf-8")
-    if path.suffix.lower() not in (".xlsx", ".xlsm"):
-        _refuse_sheet(options, shown)
-    sheet = _sheet(options)
-    return read_file(path, shown, encoding=encoding, sheet=sheet, control=control)
-
-
-def _sheet(options: Options) -> str | int | None:
-    sheet = options.get("sheet")
-    if sheet is None or (isinstance(sheet, (str, int)) and not isinstance(sheet, bool)):
-        return sheet
-    raise options.invalid("sheet", "the name of a sheet in quotes, or its number")
-
-
-def _refuse_sheet(options: Options, shown: str) -> None:
-    if "sheet" in options:
-        raise InvalidStatement(
-            f"option 'sheet' chooses a sheet of an Excel file, and '{shown}' is none",
-            position=options.position("sheet"),
-        )
 
 
 def _at(position: Position | None, work: Callable[[], Any]) -> Any:

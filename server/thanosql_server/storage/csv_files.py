@@ -48,25 +48,43 @@ def read_csv(source: SourceFile) -> pa.RecordBatchReader:
         InvalidData: the file is empty, has a bad header, a row with too many or too few
             values, or bytes that its encoding does not know.
     """
+    kinds = csv_kinds(source, {})
+    schema = pa.schema([(n, kind or _TEXT) for n, kind in kinds.items()])
+    return pa.RecordBatchReader.from_batches(schema, csv_rows(source, schema))
+
+
+def csv_kinds(
+    source: SourceFile, known: dict[str, pa.DataType | None]
+) -> dict[str, pa.DataType | None]:
+    """Return the type of each column of a file; None for one without values.
+
+    Args:
+        source: the file.
+        known: types that the values of the same columns in other files have made.
+
+    Raises:
+        InvalidData: see `read_csv`.
+    """
     names = _header(source)
-    kinds: list[pa.DataType | None] = [None] * len(names)
+    kinds = [known.get(name) for name in names]
     last = pa.array([], _TEXT)
     for batch in _texts(source, names):
         source.check()
         kinds = [_widened(*pair) for pair in zip(kinds, batch.columns, strict=True)]
         last = batch.columns[-1][-1:]
     _require_closed(source, last.to_pylist())
-    schema = pa.schema(zip(names, [kind or _TEXT for kind in kinds], strict=True))
-    return pa.RecordBatchReader.from_batches(schema, _rows(source, schema))
+    return dict(zip(names, kinds, strict=True))
 
 
-def _rows(source: SourceFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def csv_rows(source: SourceFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file, whose columns may be some of the schema's only."""
     with _understandable(source):
         for batch in _texts(source, schema.names):
             source.check()
-            columns = zip(batch.columns, schema.types, strict=True)
-            arrays = [_converted(*column) for column in columns]
-            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+            fields = source.fields(schema, batch.schema.names)
+            columns = zip(batch.columns, fields, strict=True)
+            arrays = [_converted(values, field.type) for values, field in columns]
+            yield pa.RecordBatch.from_arrays(arrays, schema=pa.schema(fields))
 
 
 def _widened(kind: pa.DataType | None, texts: pa.StringArray) -> pa.DataType | None:

@@ -130,7 +130,7 @@ class _ImageFolder:
         return sorted(folders + files)
 
     def _is_visible(self, entry: os.DirEntry[str]) -> bool:
-        if entry.name.startswith(".") or not _is_text(entry.name):
+        if entry.name.startswith(".") or not is_text(entry.name):
             return False
         return not entry.is_symlink() or self._policy.allows(Path(entry.path))
 
@@ -149,7 +149,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
     return os.path.isfile(entry.path) if entry.is_symlink() else entry.is_file()
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     """Return whether a file name is Unicode, which Linux does not demand."""
     try:
         name.encode("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from thanosql_server.errors import InvalidData, InvalidValue, nearest
@@ -15,16 +16,25 @@ from thanosql_server.storage.source_file import SourceFile
 from thanosql_server.storage.xlsx_files import read_xlsx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pyarrow as pa
 
     from thanosql_server.control import Control
 
-__all__ = ["FILE_KINDS", "IMAGE_EXTENSIONS", "list_images", "read_file"]
+    Reader = Callable[[SourceFile], pa.RecordBatchReader]
 
-_READERS: dict[str, Callable[[SourceFile], pa.RecordBatchReader]] = {
+__all__ = [
+    "FILE_KINDS",
+    "IMAGE_EXTENSIONS",
+    "list_images",
+    "read_file",
+    "readable",
+    "reader_of",
+]
+
+_READERS: dict[str, Reader] = {
     "csv": read_csv,
     "tsv": read_csv,
     "parquet": read_parquet,
@@ -69,17 +79,34 @@ def read_file(
         InvalidData: the file cannot be read or understood; also from the stream.
         Cancelled: the statement was cancelled.
     """
-    kind = path.suffix.lower().removeprefix(".")
+    source = SourceFile(path, shown, encoding, control, sheet)
+    read = reader_of(source)
+    source.require_encoding()
+    with readable(source):
+        return read(source)
+
+
+def reader_of(source: SourceFile) -> Reader:
+    """Return what reads a file.
+
+    Raises:
+        InvalidValue: its extension is unknown.
+    """
+    kind = source.path.suffix.lower().removeprefix(".")
     if kind not in _READERS:
         raise InvalidValue(
-            f"'{shown}' is of no known kind; files that can be read end in "
+            f"'{source.shown}' is of no known kind; files that can be read end in "
             f"{', '.join(FILE_KINDS)}{nearest(kind, FILE_KINDS)}"
         )
-    source = SourceFile(path, shown, encoding, control, sheet)
-    source.require_encoding()
+    return _READERS[kind]
+
+
+@contextmanager
+def readable(source: SourceFile) -> Iterator[None]:
+    """Turn the disk's refusals to read a file into InvalidData."""
     try:
-        return _READERS[kind](source)
+        yield
     except OSError as failure:
         # Not the exception's own text: Arrow's holds the path.
         reason = os.strerror(failure.errno) if failure.errno else "input error"
-        raise InvalidData(f"'{shown}' cannot be read: {reason}") from failure
+        raise InvalidData(f"'{source.shown}' cannot be read: {reason}") from failure

@@ -37,20 +37,38 @@ def read_json(source: SourceFile) -> pa.RecordBatchReader:
         InvalidData: the text is not JSON or not objects, or there are none; also from
             the stream.
     """
+    kinds = json_kinds(source, {})
+    schema = pa.schema([(n, _TEXT if is_empty(k) else k) for n, k in kinds.items()])
+    return pa.RecordBatchReader.from_batches(schema, json_rows(source, schema))
+
+
+def json_kinds(
+    source: SourceFile, known: dict[str, pa.DataType | None]
+) -> dict[str, pa.DataType | None]:
+    """Return the type of each key of a file; see `is_empty` for those without values.
+
+    Args:
+        source: the file.
+        known: types that the values of the same keys in other files have made.
+
+    Raises:
+        InvalidData: see `read_json`.
+    """
     kinds: dict[str, pa.DataType] = {}
     for rows in _batches(source):
         source.check()
         names = dict.fromkeys(chain.from_iterable(rows))
         for name in names:
             kind = _kind([row.get(name) for row in rows])
-            kinds[name] = _wider(kinds.get(name, pa.null()), kind)
+            before = kinds.get(name, known.get(name))
+            kinds[name] = kind if before is None else _wider(before, kind)
     if not kinds:
         raise source.invalid("the file is empty; it must hold objects with keys")
-    schema = pa.schema([(n, _TEXT if _is_empty(k) else k) for n, k in kinds.items()])
-    return pa.RecordBatchReader.from_batches(schema, _rows(source, schema))
+    return dict(kinds)
 
 
-def _rows(source: SourceFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+def json_rows(source: SourceFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file; a key of the schema that an object lacks is NULL."""
     for rows in _batches(source):
         source.check()
         columns = [([row.get(f.name) for row in rows], f.type) for f in schema]
@@ -76,9 +94,9 @@ def _kind(values: list[Any]) -> pa.DataType:
         return _TEXT
 
 
-def _is_empty(kind: pa.DataType) -> bool:
+def is_empty(kind: pa.DataType | None) -> bool:
     """Return whether nothing but NULLs or objects without keys was seen."""
-    return bool(pa.types.is_null(kind) or kind == pa.struct([]))
+    return kind is None or bool(pa.types.is_null(kind) or kind == pa.struct([]))
 
 
 def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:

@@ -12,12 +12,20 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from thanosql_server.errors import InvalidValue, PermissionDenied, ResourceExhausted
-from thanosql_server.storage.remote_s3 import read_object
+from thanosql_server.errors import (
+    InvalidValue,
+    NotSupported,
+    PermissionDenied,
+    ResourceExhausted,
+    UndefinedFile,
+)
+from thanosql_server.storage.globs import Found, is_glob, limited, matches, split
+from thanosql_server.storage.remote_s3 import objects_below, read_object
 from thanosql_server.storage.remote_web import read_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import ExitStack
     from pathlib import Path
 
     from thanosql_server.control import Control
@@ -63,6 +71,45 @@ class RemoteFiles:
             f"'{address}' is none of the addresses this server may read; start it with "
             "--allow-url for what lies there"
         )
+
+    def fetched_files(
+        self, address: str, kept: ExitStack, control: Control | None
+    ) -> list[Found]:
+        """Fetch the file of an address, or those of a pattern of S3, sorted by name.
+
+        They are removed at the end of `kept`.
+
+        Raises:
+            UndefinedFile: there is none.
+            ResourceExhausted: all together are larger than one file may be.
+            Exception: see `fetched`.
+        """
+        if not is_glob(_path_of(address)):
+            path = kept.enter_context(self.fetched(address, control))
+            return [Found(path, address)]
+        found = self._objects(address)
+        return [
+            Found(kept.enter_context(self.fetched(one, control)), one) for one in found
+        ]
+
+    def _objects(self, pattern: str) -> list[str]:
+        """Return the addresses of the objects of S3 that a pattern means, sorted."""
+        base, parts = split(pattern.partition("://")[2])
+        self.require(f"s3://{base}/")
+        sizes = {
+            f"s3://{key}": size
+            for key, size in objects_below(base, is_deep=len(parts) > 1)
+            if matches(parts, PurePosixPath(key).relative_to(base).parts)
+        }
+        if not sizes:
+            raise UndefinedFile(f"no file matches '{pattern}'")
+        if sum(sizes.values()) > self._most:
+            raise ResourceExhausted(
+                f"the files of '{pattern}' are larger than the {self._most:,} bytes "
+                "that a statement may fetch; give the server a larger "
+                "--max-fetched-bytes"
+            )
+        return list(limited(pattern, sorted(sizes)))
 
     @contextmanager
     def fetched(self, address: str, control: Control | None) -> Iterator[Path]:
@@ -117,6 +164,22 @@ class RemoteFiles:
                     ) from failure
                 if control is not None:
                     control.report("fetching", size)
+
+
+def require_listable(address: str) -> None:
+    """Raise NotSupported for a pattern of files of a web server, which lists none."""
+    if not address.lower().startswith("s3:") and is_glob(_path_of(address)):
+        raise NotSupported(
+            f"'{address}' is a pattern, and web servers do not list their files; copy "
+            "them one by one, or write %2A for a '*' that belongs to a name"
+        )
+
+
+def _path_of(address: str) -> str:
+    """Return what of an address may hold a pattern; web servers read '?' otherwise."""
+    if address.lower().startswith("s3:"):
+        return address.partition("://")[2]
+    return urlsplit(address).path
 
 
 def is_remote(text: str) -> bool:

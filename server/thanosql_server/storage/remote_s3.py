@@ -36,10 +36,35 @@ def read_object(address: str) -> Iterator[bytes]:
     except FileNotFoundError:
         raise UndefinedFile(f"there is no file '{address}'") from None
     except OSError as failure:
-        # Arrow's own text holds the endpoint and ids of requests.
-        denied = "ACCESS_DENIED" in str(failure) or "HTTP status 403" in str(failure)
-        why = "the store refuses it" if denied else "the store does not answer"
-        raise HubUnreachable(f"'{address}' cannot be read: {why}") from failure
+        raise _unreachable(address, failure) from failure
+
+
+def objects_below(folder: str, *, is_deep: bool) -> list[tuple[str, int]]:
+    """Return key, with its bucket, and bytes of each object below `bucket/prefix`.
+
+    Args:
+        folder: where to look, without a slash at the end.
+        is_deep: whether keys may have further slashes.
+
+    Raises:
+        HubUnreachable: the store does not answer, or refuses.
+        NotSupported: this pyarrow was built without S3.
+    """
+    system = _system()
+    from pyarrow.fs import FileSelector
+
+    wanted = FileSelector(folder, recursive=is_deep, allow_not_found=True)
+    try:
+        return [(o.path, o.size) for o in system.get_file_info(wanted) if o.is_file]
+    except OSError as failure:
+        raise _unreachable(f"s3://{folder}", failure) from failure
+
+
+def _unreachable(address: str, failure: OSError) -> HubUnreachable:
+    # Arrow's own text holds the endpoint and ids of requests.
+    denied = "ACCESS_DENIED" in str(failure) or "HTTP status 403" in str(failure)
+    why = "the store refuses it" if denied else "the store does not answer"
+    return HubUnreachable(f"'{address}' cannot be read: {why}")
 
 
 def _system() -> S3FileSystem:

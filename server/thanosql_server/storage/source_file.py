@@ -11,6 +11,8 @@ from thanosql_server.errors import InvalidData, InvalidValue
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
+
     from thanosql_server.control import Control
 
 
@@ -56,6 +58,16 @@ class SourceFile:
         """Open the file as text without a byte order mark, line ends kept."""
         encoding = "utf-8-sig" if self.is_utf8 else self.encoding
         return self.path.open(encoding=encoding, errors=errors, newline="")
+
+    def fields(self, schema: pa.Schema, names: list[str]) -> list[pa.Field]:
+        """Return the fields of these names, found when the file was read first.
+
+        Raises:
+            InvalidData: one of them is new.
+        """
+        if not set(names).issubset(schema.names):
+            raise self.invalid("the file changed while it was read")
+        return [schema.field(name) for name in names]
 
     def invalid(self, problem: str, line: int = 0) -> InvalidData:
         """Return the error that tells of a problem, and of its line (from 1)."""

@@ -55,17 +55,33 @@ def read_xlsx(source: SourceFile) -> pa.RecordBatchReader:
         InvalidData: this is no Excel file, it is too large, or its header is bad.
         UndefinedObject: it has no such sheet.
     """
+    kinds = xlsx_kinds(source, {})
+    schema = pa.schema([(name, kind or _TEXT) for name, kind in kinds.items()])
+    return pa.RecordBatchReader.from_batches(schema, xlsx_rows(source, schema))
+
+
+def xlsx_kinds(
+    source: SourceFile, known: dict[str, pa.DataType | None]
+) -> dict[str, pa.DataType | None]:
+    """Return the type of each column of a sheet; None for one without values.
+
+    Args:
+        source: the file.
+        known: types that the cells of the same columns in other files have made.
+
+    Raises:
+        Exception: see `read_xlsx`.
+    """
     _require_size(source)
     sheet = _sheet(source)
     rows = sheet.iter_rows()
     names = _header(source, next(iter(rows), []))
-    kinds: list[pa.DataType | None] = [None] * len(names)
+    kinds = [known.get(name) for name in names]
     for number, row in enumerate(rows):
         if not number % _ROWS:
             source.check()
         kinds = [_widened(*pair) for pair in zip(kinds, row, strict=False)]
-    schema = pa.schema(zip(names, [kind or _TEXT for kind in kinds], strict=True))
-    return pa.RecordBatchReader.from_batches(schema, _batches(source, sheet, schema))
+    return dict(zip(names, kinds, strict=True))
 
 
 def _require_size(source: SourceFile) -> None:
@@ -147,11 +163,11 @@ def _widened(kind: pa.DataType | None, cell: Any) -> pa.DataType | None:
     return _WIDER.get((kind, found)) or _WIDER.get((found, kind)) or _TEXT
 
 
-def _batches(
-    source: SourceFile, sheet: Any, schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    rows = iter(sheet.iter_rows())
-    next(rows)
+def xlsx_rows(source: SourceFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a sheet, whose columns may be some of the schema's only."""
+    rows = iter(_sheet(source).iter_rows())
+    names = _header(source, next(rows, []))
+    schema = pa.schema(source.fields(schema, names))
     columns: list[list[Any]] = [[] for _ in schema]
     for row in rows:
         for values, cell, kind in zip(columns, row, schema.types, strict=False):

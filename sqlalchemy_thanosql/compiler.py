@@ -53,17 +53,6 @@ class ThanoSQLCompiler(SQLCompiler):
         """Return nothing: a statement sees one version of each table throughout."""
         return ""
 
-    def returning_clause(self, stmt: Any, returning_cols: Any, **kw: Any) -> str:
-        """Refuse RETURNING.
-
-        Raises:
-            CompileError: always.
-        """
-        raise CompileError(
-            "ThanoSQL has no RETURNING: a statement that changes rows returns their "
-            "number; select them afterwards"
-        )
-
     # ---- UPDATE and DELETE with other tables ----------------------------------
 
     def update_from_clause(

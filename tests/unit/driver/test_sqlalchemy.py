@@ -138,7 +138,10 @@ def test_what_is_not_kept_is_left_out_with_a_warning(engine):
     (column,) = (c for c in sa.inspect(engine).get_columns("t") if c["name"] == "id")
     assert column["autoincrement"]
     assert column["default"] is None
-    with pytest.raises(sa.exc.CompileError, match="RETURNING"), engine.begin() as one:
+    # SQLAlchemy's own tests want the statement to reach the server, which refuses it;
+    # 1.4 refuses it itself.
+    refused = (sa.exc.CompileError, sa.exc.NotSupportedError)
+    with pytest.raises(refused, match=r"(?i)returning"), engine.begin() as one:
         one.execute(table.insert().returning(table.c.id).values(a=1))
 
 

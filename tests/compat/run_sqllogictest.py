@@ -27,6 +27,7 @@ EXCEPTIONS = {
     "Correlated scalar subquery must be aggregated": "likewise",
     "datafusion.public.": "the catalog's name here is thanosql",
     "+00:00": "TIMESTAMP WITH TIME ZONE holds microseconds in UTC, as in PostgreSQL",
+    "dictionary<values=string_view": "pyarrow cannot decode dictionaries of views",
     "encrypted_parquet": "files with keys are not read",
 }
 """What differs, by a part of the query or of our answer, and why."""

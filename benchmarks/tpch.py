@@ -12,6 +12,7 @@ the rounds counts. Our answers must equal DuckDB's.
 import argparse
 import math
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,6 @@ from pathlib import Path
 import datafusion
 import duckdb
 from slow_reader import start_server
-from tpch_queries import QUERIES
 
 import thanosql
 
@@ -30,6 +30,11 @@ TABLES = (
     "region", "nation", "supplier", "customer", "part", "partsupp", "orders",
     "lineitem",
 )  # fmt: skip
+FIXTURE = Path(__file__).parents[1] / "tests" / "unit" / "sql" / "fixtures" / "tpch.sql"
+"""The queries with their validation parameters (TPC-H, clause 2.4)."""
+
+_QUERY = re.compile(r"-- query: (\d+)\n(.*?)(?=-- query: |\Z)", re.DOTALL)
+QUERIES = {int(one[1]): one[2] for one in _QUERY.finditer(FIXTURE.read_text("utf-8"))}
 LIMIT = 1.3
 TOLERANCE = 1e-9
 

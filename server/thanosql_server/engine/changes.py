@@ -32,9 +32,9 @@ from thanosql_server.storage.facts import DEFAULT, fact
 from thanosql_server.storage.tables import ROW_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
-    from datafusion import DataFrame
+    from datafusion import DataFrame, Expr
 
     from thanosql_server.control import Control
     from thanosql_server.engine.plan import Plan
@@ -232,20 +232,24 @@ def _cast(
     planning: Planning, frame: DataFrame, fields: list[pa.Field], node: Update
 ) -> DataFrame:
     """Return the rows in the order of the table, with the types of its columns."""
-    given = frame.schema()
-    columns = [
-        col(quote(field.name))
-        if given.field(field.name).type == field.type
-        else col(quote(field.name)).cast(field.type).alias(field.name)
-        for field in fields
-    ]
     try:
-        cast = frame.select(col(quote(ROW_ID)), *columns)
+        cast = frame.select(col(quote(ROW_ID)), *cast_columns(frame, fields))
         cast.schema()
     except Exception as error:
         failure = translate(error, planning.statement.text)
         raise failure.at(node.assignments[0].position) from None
     return cast.sort(col(quote(ROW_ID)).sort())
+
+
+def cast_columns(frame: DataFrame, fields: Iterable[pa.Field]) -> list[Expr]:
+    """Return columns of a frame in these fields' types."""
+    given = frame.schema()
+    return [
+        col(quote(field.name))
+        if given.field(field.name).type == field.type
+        else col(quote(field.name)).cast(field.type).alias(field.name)
+        for field in fields
+    ]
 
 
 def require_different(columns: list[str], assignments: tuple[Assignment, ...]) -> None:

@@ -23,6 +23,7 @@ from thanosql_server.engine.catalog import TARGET_SCHEMA
 from thanosql_server.engine.changes import (
     Change,
     carried_out,
+    cast_columns,
     require_different,
     set_parameters,
 )
@@ -287,17 +288,10 @@ def _sorted(
     planning: Planning, frame: DataFrame, schema: pa.Schema, node: Upsert
 ) -> DataFrame:
     """Return the rows by the ids they run into, those without any last."""
-    given = frame.schema()
-    columns = [
-        col(quote(field.name))
-        if given.field(field.name).type == field.type
-        else col(quote(field.name)).cast(field.type).alias(field.name)
-        for field in schema
-    ]
     order = col(quote(ROW_ID)).sort(nulls_first=False), col(quote(_ARRIVAL)).sort()
     try:
         # The sort comes last: below a projection it need not hold for the stream.
-        cast = frame.select(*columns).sort(*order)
+        cast = frame.select(*cast_columns(frame, schema)).sort(*order)
         cast.schema()
     except Exception as error:
         failure = translate(error, planning.statement.text)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from thanosql_server.control import Control
+from thanosql_server.engine.background import Background
 from thanosql_server.engine.filling import Scope, most_at_once
 from thanosql_server.errors import (
     Cancelled,
@@ -68,16 +69,16 @@ class FreshKeeper:
         self._filler = filler
         self._filled = filled
         self._lock = threading.Lock()
-        self._wanted = threading.Event()
         self._whole = True
         self._tables: set[tuple[str, str]] = set()
         self._busy: tuple[str, str] | None = None
         self._troubles: dict[tuple[str, str], Trouble] = {}
         self._refreshed: dict[tuple[str, str], float] = {}
         self._tidied: set[tuple[str, str]] = set()
-        self._closing = threading.Event()
         self._control = Control()
-        self._thread: threading.Thread | None = None
+        self._thread = Background(
+            "generated columns", self._look, _rest_after, self._control
+        )
 
     def start(self) -> None:
         """Look after what a server left that was killed or stopped, if anything."""
@@ -92,25 +93,14 @@ class FreshKeeper:
                 built; else only those known to have some are looked at.
         """
         with self._lock:
-            if self._control.cancelled or not (whole or self._tables):
+            if not (whole or self._tables):
                 return
             self._whole |= whole
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="generated columns", daemon=True
-                )
-                self._thread.start()
-        self._wanted.set()
+        self._thread.wake()
 
     def close(self) -> None:
         """Stop, and wait for it; what is embedded by then is not lost."""
-        with self._lock:
-            self._control.cancel()
-            thread = self._thread
-        self._closing.set()
-        self._wanted.set()
-        if thread is not None:
-            thread.join()
+        self._thread.close()
 
     def is_busy(self, table: Table, column: str) -> bool:
         """Whether it is filling this column right now."""
@@ -130,24 +120,11 @@ class FreshKeeper:
         self._refreshed[table.place, column] = time.time()
         self._filled()
 
-    def _run(self) -> None:
-        again: float | None = None
-        while not self._control.cancelled:
-            self._wanted.wait(again)
-            self._wanted.clear()
-            again, started = LOOK_SECONDS, time.monotonic()
-            try:
-                for space, name in self._listed():
-                    if not self._tend(space, name):
-                        again = RETRY_SECONDS
-            except Cancelled:
-                return
-            except Exception:
-                logger.exception("the generated columns could not be looked at")
-            if not self._tables:
-                again = None
-            took = REST * (time.monotonic() - started)
-            self._closing.wait(min(max(took, SHORTEST_PAUSE), LONGEST_PAUSE))
+    def _look(self) -> float | None:
+        done = [self._tend(space, name) for space, name in self._listed()]
+        if not self._tables:
+            return None
+        return LOOK_SECONDS if all(done) else RETRY_SECONDS
 
     def _listed(self) -> Iterator[tuple[Space, str]]:
         """Yield the tables to look at: all of them, or those known."""
@@ -239,3 +216,8 @@ class FreshKeeper:
             logger.warning(
                 "column '%s' of '%s' waits: %s", column.column, table.name, reason
             )
+
+
+def _rest_after(seconds: float) -> float:
+    """Return how long to rest after a look that took so many seconds."""
+    return min(max(REST * seconds, SHORTEST_PAUSE), LONGEST_PAUSE)

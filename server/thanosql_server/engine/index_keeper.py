@@ -7,11 +7,11 @@ leaves the index as it was.
 from __future__ import annotations
 
 import logging
-import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from thanosql_server.control import Control
+from thanosql_server.engine.background import Background
 from thanosql_server.errors import Cancelled, Conflict, UndefinedObject, UndefinedTable
 from thanosql_server.search.coverage import Lag
 from thanosql_server.search.graph_making import Made, Maker
@@ -56,48 +56,27 @@ class IndexKeeper:
         self._graphs = graphs
         self._threads = threads
         self._budget = budget
-        self._lock = threading.Lock()
-        self._wanted = threading.Event()
-        self._closing = threading.Event()
         self._control = Control()
-        self._thread: threading.Thread | None = None
+        self._thread = Background(
+            "indexes", self._look, lambda _: PAUSE_SECONDS, self._control
+        )
         self._failed: dict[str, int] = {}
         self._again: float | None = None
 
     def wake(self) -> None:
         """Have the indexes looked at: a table has changed."""
-        self._wanted.set()
-        with self._lock:
-            if self._thread is None and not self._control.cancelled:
-                self._thread = threading.Thread(
-                    target=self._run, name="indexes", daemon=True
-                )
-                self._thread.start()
+        self._thread.wake()
 
     def close(self) -> None:
         """Stop, and wait for it; what is half done leaves nothing."""
-        with self._lock:
-            self._control.cancel()
-            thread = self._thread
-        self._closing.set()
-        self._wanted.set()
-        if thread is not None:
-            thread.join()
+        self._thread.close()
 
-    def _run(self) -> None:
-        while not self._control.cancelled:
-            self._wanted.wait(self._again)
-            self._wanted.clear()
-            self._again = None
-            try:
-                for index in self._workspace.indexes.all():
-                    self._control.check()
-                    self._tend(index)
-            except Cancelled:
-                return
-            except Exception:
-                logger.exception("the indexes could not be looked at")
-            self._closing.wait(PAUSE_SECONDS)
+    def _look(self) -> float | None:
+        self._again = None
+        for index in self._workspace.indexes.all():
+            self._control.check()
+            self._tend(index)
+        return self._again
 
     def _tend(self, index: Index) -> None:
         """Renew one index if it wants it."""

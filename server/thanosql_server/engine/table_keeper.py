@@ -6,20 +6,16 @@ the process leaves the tables as they were.
 
 from __future__ import annotations
 
-import logging
-import threading
 from typing import TYPE_CHECKING
 
 from thanosql_server.control import Control
-from thanosql_server.errors import Cancelled
+from thanosql_server.engine.background import Background
 from thanosql_server.storage.upkeep import Upkeep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from thanosql_server.storage.workspace import Workspace
-
-logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.25
 """Between two looks at the tables, however often they change."""
@@ -34,53 +30,24 @@ class TableKeeper:
     """
 
     def __init__(self, workspace: Workspace, moved: Callable[[], None]) -> None:
+        control = Control()
         self._moved = moved
-        self._control = Control()
-        self._upkeep = Upkeep(workspace.schemas, self._control.check)
-        self._lock = threading.Lock()
-        self._wanted = threading.Event()
-        self._closing = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._upkeep = Upkeep(workspace.schemas, control.check)
+        self._thread = Background(
+            "tables", self._look, lambda _: PAUSE_SECONDS, control
+        )
 
     def wake(self) -> None:
         """Have the tables looked at: one has changed."""
-        if self._wanted.is_set():
-            return
-        self._wanted.set()
-        with self._lock:
-            if self._thread is None and not self._closing.is_set():
-                self._thread = threading.Thread(
-                    target=self._run, name="tables", daemon=True
-                )
-                self._thread.start()
+        self._thread.wake()
 
     def close(self) -> None:
         """Stop, and wait for it; what is half done leaves nothing."""
-        with self._lock:
-            self._closing.set()
-            self._control.cancel()
-            thread = self._thread
-        self._wanted.set()
-        if thread is not None:
-            thread.join()
+        self._thread.close()
 
-    def _run(self) -> None:
-        again: float | None = None
-        while not self._closing.is_set():
-            self._wanted.wait(again)
-            self._wanted.clear()
-            again = self._looked()
-            self._closing.wait(PAUSE_SECONDS)
-
-    def _looked(self) -> float | None:
+    def _look(self) -> float | None:
         """Look once; return in how many seconds to look again, None for no need."""
-        try:
-            looked = self._upkeep.look()
-        except Cancelled:
-            return None
-        except Exception:
-            logger.exception("the tables could not be looked after")
-            return None
+        looked = self._upkeep.look()
         if looked.moved:
             self._moved()
         return looked.again

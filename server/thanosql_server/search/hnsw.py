@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thanosql_server.errors import NotSupported, ResourceExhausted
+from thanosql_server.search.large_pages import in_large_pages
 from thanosql_server.search.measures import COSINE, DISTANCE, INNER
 
 if TYPE_CHECKING:
@@ -91,9 +92,10 @@ class Graph:
         """
         index = _hnswlib().Index(_SPACES[measure.name], dim)
         try:
-            index.init_index(
-                max(capacity, 1), m, max(ef_construction, m), random_seed=_SEED
-            )
+            with in_large_pages(filled=False):
+                index.init_index(
+                    max(capacity, 1), m, max(ef_construction, m), random_seed=_SEED
+                )
         except (RuntimeError, MemoryError):
             raise _no_room(capacity, dim, m) from None
         return cls(index, dim, measure, m)
@@ -117,7 +119,8 @@ class Graph:
         """
         index = _hnswlib().Index(_SPACES[measure.name], dim)
         try:
-            index.load_index(os.fsencode(path), max_elements=max(capacity, 1))
+            with in_large_pages(filled=True):
+                index.load_index(os.fsencode(path), max_elements=max(capacity, 1))
         except (RuntimeError, MemoryError):
             raise _no_room(capacity, dim, m) from None
         return cls(index, dim, measure, m)

@@ -25,6 +25,8 @@ from thanosql_server.engine.provider import wishes
 from thanosql_server.engine.quick_known import MOST_KNOWN, KnownTexts
 from thanosql_server.errors import ThanoSQLError
 from thanosql_server.search.nearest import Search
+from thanosql_server.search.placed_vectors import PlacedVectors
+from thanosql_server.storage.kept_columns import KeptColumns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
     from thanosql_server.storage.tables import TableStore
 
     Vector = NDArray[np.float32] | NDArray[np.float64]
+
+MOST_AT_ONCE = 1000
+"""Rows of a result that are made before the first of them is sent."""
 
 _SETTLED_NS = 50_000_000
 """Folders that changed this recently are looked at again: their clocks are coarse."""
@@ -81,6 +86,8 @@ class QuickSearches:
         self._models = models
         self._encoders = encoders
         self._opened: dict[str, _Opened] = {}
+        self._placed = PlacedVectors()
+        self._columns = KeptColumns()
 
     def plan(self, sql: str, parameters: Sequence[pa.Scalar] | None) -> Plan | None:
         """Return the plan of a text that is known; None if it must be planned."""
@@ -101,7 +108,22 @@ class QuickSearches:
             return None
         if self._freshness.waits(table, known.column):
             return None
-        return Plan(known.schema, self._run(known, table, sought), known.parameters)
+        search = Search(
+            table,
+            known.column,
+            np.empty((0, known.dim), np.float32),
+            known.k,
+            known.filter,
+            measure=known.comparison.measure,
+            strict=known.comparison.strict,
+        )
+        few = known.k <= MOST_AT_ONCE
+        return Plan(
+            known.schema,
+            self._run(known, search, sought),
+            known.parameters,
+            at_once=few and sought.at_hand() and self._nearest.is_quick(search),
+        )
 
     def _of_value(self, known: Known, value: pa.Scalar) -> _Sought | None:
         """Return what the value of a parameter asks for; None if it is planned."""
@@ -140,32 +162,23 @@ class QuickSearches:
             return None
 
     def _run(
-        self, known: Known, table: Table, sought: _Sought
+        self, known: Known, search: Search, sought: _Sought
     ) -> Callable[[Control], Iterator[pa.RecordBatch | None]]:
         def execute(control: Control) -> Iterator[pa.RecordBatch | None]:
             control.check()
             ef, exact = wishes(known.comparison, control)
-            search = Search(
-                table,
-                known.column,
-                np.empty((0, known.dim), np.float32),
-                known.k,
-                known.filter,
-                measure=known.comparison.measure,
-                strict=known.comparison.strict,
-                ef=ef,
-                exact=exact,
-            )
+            asked = replace(search, ef=ef, exact=exact)
             results = []
 
             def work() -> None:
                 vector = sought.vector()
                 control.check()
-                wanted = replace(search, queries=vector[None])
+                wanted = replace(asked, queries=vector[None])
                 (found,) = self._nearest.find(wanted, control)
-                results.append(_result(known, table, found, vector))
+                found = self._placed.compared(wanted, found)
+                results.append(self._result(known, search.table, found, vector))
 
-            if sought.at_hand() and self._nearest.is_quick(search):
+            if sought.at_hand() and self._nearest.is_quick(asked):
                 work()
             else:
                 yield from in_thread(work, control)
@@ -173,29 +186,32 @@ class QuickSearches:
 
         return execute
 
-
-def _result(known: Known, table: Table, found: Found, vector: Vector) -> pa.RecordBatch:
-    """Return the result's columns, the nearest row first."""
-    names = [name for name in known.outputs if name is not None]
-    names += [] if found.compared else [known.column]
-    rows = table.take(found.rows(), list(dict.fromkeys(names)))
-    if found.compared:
-        order, scores = None, _scores(known, found)
-    else:
-        scores = known.comparison.of(vector).scores(rows[known.column])
-        ranks = scores.to_numpy(zero_copy_only=False)
-        if not known.comparison.measure.nearest_is_least:
-            ranks = -ranks
-        order = pa.array(np.argsort(ranks, kind="stable"))  # NaN for NULL: last
-    columns = [scores if name is None else rows[name] for name in known.outputs]
-    if order is not None:
-        columns = [column.take(order) for column in columns]
-    names = known.schema.names
-    return conform(pa.RecordBatch.from_arrays(columns, names), known.schema)
+    def _result(
+        self, known: Known, table: Table, found: Found, vector: Vector
+    ) -> pa.RecordBatch:
+        """Return the result's columns, the nearest row first."""
+        names = [name for name in known.outputs if name is not None]
+        names += [] if found.compared else [known.column]
+        rows = self._columns.take(table, found.ids, list(dict.fromkeys(names)))
+        if found.compared:
+            order, scores = None, _scores(known, found)
+        else:
+            scores = known.comparison.of(vector).scores(rows[known.column])
+            ranks = scores.to_numpy(zero_copy_only=False)
+            if not known.comparison.measure.nearest_is_least:
+                ranks = -ranks
+            order = pa.array(np.argsort(ranks, kind="stable"))  # NaN for NULL: last
+        columns = [scores if name is None else rows[name] for name in known.outputs]
+        if order is not None:
+            columns = [column.take(order) for column in columns]
+        names = known.schema.names
+        return conform(pa.RecordBatch.from_arrays(columns, names), known.schema)
 
 
 def _scores(known: Known, found: Found) -> pa.Array:
     """Return what was found as a column, NULL for rows without a result."""
+    if len(found.scores) == len(found.ids):
+        return pa.array(found.scores, known.comparison.measure.dtype)
     lacking = np.arange(len(found.ids)) >= len(found.scores)
     numbers = np.zeros(len(found.ids), found.scores.dtype)
     numbers[: len(found.scores)] = found.scores

@@ -88,6 +88,9 @@ def plan_batches(
     first = next(batches, None)
     second = next(batches, None)
     known = [one for one in (first, second) if one is not None]
+    if len(known) == 1 and known[0].num_rows == 1:
+        (parameters,) = sets_of(known)
+        return engine.plan(query, parameters, control)
     rows = chain(known, batches)
     plain = not any(isinstance(kind, _WRAPPED) for kind in schema.types)
     if plain and sum(one.num_rows for one in known) > 1:

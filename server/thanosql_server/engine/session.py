@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 # runtime reads this variable once, when it starts.
 os.environ.setdefault("TOKIO_WORKER_THREADS", "48")
 # DataFusion's allocator hands memory back 10 ms after it was freed, and the next batch
-# faults it in again, zeroed: TPC-H's q18 spent 1 to 3 of its 4 seconds of processor time
-# in that. A second is what later versions of the allocator (mimalloc 3) wait.
+# faults it in again, zeroed: TPC-H's q18 spent 1 to 3 of its 4 seconds of processor
+# time in that. A second is what later versions of the allocator (mimalloc 3) wait.
 os.environ.setdefault("MIMALLOC_PURGE_DELAY", "1000")
 
 from datafusion import (

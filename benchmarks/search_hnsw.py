@@ -222,7 +222,7 @@ def over_flight(folder):
     try:
         location = re.search(r"grpc://\S+", process.stdout.readline())[0]
         clients(location, 1)
-        wait_until_idle(process)  # the rows appended before are put into the graph
+        wait_until_idle(process)
         before = processor_seconds(process)
         one, asked = clients(location, 1), ASKED_BEFORE
         spent = processor_seconds(process) - before

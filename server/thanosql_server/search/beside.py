@@ -90,6 +90,7 @@ class Beside:
         k: int,
         worst: float | None = None,
         wanted: RowIds | None = None,
+        direction: NDArray[np.float32] | None = None,
     ) -> tuple[RowIds, Scores]:
         """Return the ids and scores of rows, with the k nearest among them.
 
@@ -102,8 +103,11 @@ class Beside:
             worst: the score of the k-th row that is there already; rows that are
                 farther away are left out.
             wanted: the ids that may be returned, None for all.
+            direction: (dim,), the query divided by its length, if that is known.
         """
-        if wanted is None:
+        if wanted is None and self.inverse is not None:
+            near = self._near_in_angle(self.inverse, query, k, worst, direction)
+        elif wanted is None:
             near = self._near(query, k, worst)
         else:
             near = np.flatnonzero(np.isin(self.ids, wanted))
@@ -114,8 +118,6 @@ class Beside:
 
     def _near(self, query: Vector, k: int, worst: float | None) -> NDArray[np.intp]:
         """Return the places of rows that may be among the nearest."""
-        if self.inverse is not None:
-            return self._near_in_angle(self.inverse, query, k, worst)
         coded, codes, most = None, self.codes, self.most
         if codes is not None and (worst is not None or k < len(codes)):
             coded = CodedQuery.of(query, self.measure)
@@ -139,19 +141,21 @@ class Beside:
         query: Vector,
         k: int,
         worst: float | None,
+        direction: NDArray[np.float32] | None,
     ) -> NDArray[np.intp]:
         """Return the same by cosines in float32, and how far off these may be.
 
         A sum of n products is off by n * 2^-24 of the lengths at most (see `limits`),
         here as where rows are compared; the rest is for the roundings beside the sums.
         """
-        exact = query.astype(np.float64)
-        length = float(np.sqrt(exact @ exact))
-        if not SHORTEST <= length <= LONGEST:
-            return np.arange(len(self.ids))
+        if direction is None:
+            exact = query.astype(np.float64)
+            length = float(np.sqrt(exact @ exact))
+            if not SHORTEST <= length <= LONGEST:
+                return np.arange(len(self.ids))
+            direction = (exact / length).astype(np.float32)
         # Row by row: of a matrix BLAS would make parts for threads, which wait for each
         # other spinning, and those of searches at the same time for them.
-        direction = (exact / length).astype(np.float32)
         cosines = np.vecdot(self.matrix, direction) * inverse
         if worst is None:
             worst = -np.inf if k >= len(cosines) else _kth(cosines, k)

@@ -141,7 +141,10 @@ def quickly(search: Search, loaded: Loaded, cover: Cover) -> Found | None:
         return None
     ids, scores = by_vector[near[0]], loaded.graph.scores(near[1])
     if len(cover.beside.ids):
-        more = cover.beside.best(search.queries[0], k, float(scores[-1]))
+        direction = query[0] if search.measure is COSINE else None
+        more = cover.beside.best(
+            search.queries[0], k, float(scores[-1]), direction=direction
+        )
         if len(more[0]):
             ids = np.concatenate([ids, more[0]])
             return _nearest(ids, np.concatenate([scores, more[1]]), search)

@@ -75,6 +75,8 @@ def duckdb(folder):
 
     def write(table):
         database.register("written", table)
+        # Of the first 1,000 values it takes decimals to be shorter than they are.
+        database.execute(f"SET pandas_analyze_sample = {len(table)}")
         database.execute("CREATE OR REPLACE TABLE t AS SELECT * FROM written")
 
     return (

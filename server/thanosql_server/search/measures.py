@@ -98,24 +98,16 @@ def _quotients(
 ) -> Compared:
     low, high = _SAFE[left.dtype]
     safe = (own > low) & (own < high) & (other > low) & (other < high)
+    with np.errstate(all="ignore"):
+        scores = dots / (np.sqrt(own.astype("f8")) * np.sqrt(other.astype("f8")))
     defined = safe
-    if safe.all():
-        scores = _by_lengths(dots, own, other)
-    else:
-        with np.errstate(all="ignore"):
-            scores = _by_lengths(dots, own, other)
+    if not safe.all():
         hard = np.flatnonzero(~safe)
         beside = right if right.ndim == 1 else right[hard]
         scores[hard], hard_defined = _scaled_cosine(left[hard], beside)
         defined = safe.copy()
         defined[hard] = hard_defined
-    return np.minimum(np.maximum(scores, -1), 1).astype("f4"), defined
-
-
-def _by_lengths(dots: Vector, own: Vector, other: Vector) -> Vector:
-    """Return products divided by lengths, given the squares of these."""
-    quotients: Vector = dots / (np.sqrt(own.astype("f8")) * np.sqrt(other.astype("f8")))
-    return quotients
+    return np.clip(scores, -1, 1).astype("f4"), defined
 
 
 def _scaled_cosine(left: Matrix, right: Matrix) -> Compared:

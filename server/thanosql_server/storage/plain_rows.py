@@ -17,7 +17,6 @@ import numpy as np
 from lance.file import LanceFileReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
     Matrix = NDArray[np.float32] | NDArray[np.float64]
 
 _TYPE = np.dtype("<f4")
-_FEW = 32
-"""So few rows are read one by one: to look for such as stand together takes longer."""
 
 
 @dataclass(frozen=True)
@@ -55,18 +52,19 @@ class PlainRows:
         width = self.dim * _TYPE.itemsize
         page = np.searchsorted(self.starts, rows, side="right") - 1
         places = self.places[page] + (rows - self.starts[page]) * width
+        found = np.empty((len(rows), self.dim), _TYPE)
+        # Rows that stand together are read at once.
+        cuts = np.flatnonzero(np.diff(places) != width) + 1
+        ends = [0, *cuts.tolist(), len(rows)] if len(rows) else []
         file = os.open(self.file, os.O_RDONLY)
         try:
-            if len(rows) <= _FEW:
-                found = [os.pread(file, width, place) for place in places.tolist()]
-            else:
-                found = [os.pread(file, *run) for run in _runs(places, width)]
+            for start, end in pairwise(ends):
+                run = found[start:end].data
+                if os.preadv(file, [run], int(places[start])) != run.nbytes:
+                    raise OSError("a data file is shorter than it was")
         finally:
             os.close(file)
-        read = b"".join(found)
-        if len(read) != len(rows) * width:
-            raise OSError("a data file is shorter than it was")
-        return np.frombuffer(read, _TYPE).reshape(len(rows), self.dim)
+        return found
 
     def holds(self, rows: Rows, vectors: Matrix) -> bool:
         """Return whether the rows are these vectors (n, dim) of float32, to the bit."""
@@ -76,14 +74,6 @@ class PlainRows:
             return False
         numbers = vectors.astype(_TYPE, copy=False)
         return bool((found.view("<u4") == numbers.view("<u4")).all())
-
-
-def _runs(places: NDArray[np.int64], width: int) -> Iterator[tuple[int, int]]:
-    """Yield how many bytes to read where: rows that stand together at once."""
-    cuts = np.flatnonzero(np.diff(places) != width) + 1
-    ends = [0, *cuts.tolist(), len(places)] if len(places) else []
-    for start, end in pairwise(ends):
-        yield (end - start) * width, int(places[start])
 
 
 def plain_rows(file: Path, column: int, dim: int) -> PlainRows | None:
